@@ -1,1 +1,30 @@
+//! `spidercar`: the one program on the SD card of a camera car that is driven from a browser.
+//!
+//! It sends H.264 from its camera to a Spider relay over WebRTC, obeys drive commands from a data channel, reports
+//! what it does, and stops when the link dies.
+//!
+//! ```text
+//!  camera ──frame──▶ encoder ──access unit──▶ [newest] ──▶ RTP track ─┐
+//!                                                                     │
+//!  data channel ─bytes─▶ wire ─▶ intent ──▶ ┌─────────┐               ├── peer ⇄ operator
+//!  link events ───────────────────────────▶ │ vehicle │─▶ setpoint    │
+//!  clock (now) ───────────────────────────▶ └─────────┘      │        │
+//!                                      drive + failsafe      ▼        │
+//!                                                        actuators    │
+//!  sensors ──reading──▶ telemetry ──bytes──▶ metric channel ──────────┘
+//! ```
+//!
+//! Two sentences are kept true everywhere: *the car moves only if `vehicle` says so, this tick*; *`vehicle` is plain
+//! arithmetic that a test can run for an hour in a millisecond*.
+//!
+//! # The map, in reading order
+//!
+//! - [`logic`]: what the car does and why. Pure: no clock, no thread, no socket, no allocation, and no `std`.
+//!
+//! # Features
+//!
+//! Features only add. `std` is everything but [`logic`]; `sim` (default) is the simulated car. Without `std` the crate is
+//! `no_std` and holds [`logic`] alone; the gate builds it that way.
+
+#![cfg_attr(not(feature = "std"), no_std)]
 
