@@ -28,3 +28,4 @@
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
+pub mod logic;

@@ -1,0 +1,85 @@
+//! How long to wait before trying again: exponential, with full jitter, from a random number that is handed in.
+//!
+//! After a power cut a whole race comes back in the same second. Full jitter (anything between nothing and the ceiling)
+//! spreads it best; the first try is soon, for most breaks are short.
+//!
+//! ```text
+//!   attempt    0      1      2      3      4      5      6 …
+//!   ceiling  250 ms  500 ms  1 s    2 s    4 s    8 s   15 s        delay = random part of it
+//! ```
+//!
+//! A link that comes up and falls again at once must not count as good, else it is tried four times a second for ever: so
+//! the count goes back only after a link that lasted.
+//!
+//! Promises: a delay is never above its ceiling; no panic, no clock, no random source of its own.
+//! Knows nothing of: what is tried.
+//! Sources: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter); PROTOCOL.md 5.2 q 7.
+
+use core::time::Duration;
+
+use super::units::Uptime;
+
+/// Ceiling of the first delay.
+///
+/// spec: "first retry within 250 ms".
+const FIRST: Duration = Duration::from_millis(250);
+
+/// Ceiling of all delays.
+///
+/// spec: "cap 15 s".
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// How long a link has to last to count as good.
+///
+/// choice: twice the time in which a refused publisher notices (no answer in 10 s is the longest refusal).
+const GOOD: Duration = Duration::from_secs(20);
+
+/// Counts attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backoff {
+    attempt: u32,
+    up_since: Option<Uptime>,
+}
+
+impl Backoff {
+    /// Nothing tried yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            attempt: 0,
+            up_since: None,
+        }
+    }
+
+    /// Attempts since the last good link.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The link came up.
+    pub fn link_up(&mut self, now: Uptime) {
+        self.up_since = self.up_since.or(Some(now));
+    }
+
+    /// The link, or the try, is over: how long to wait before the next. `random` is any random number.
+    pub fn next_delay(&mut self, now: Uptime, random: u32) -> Duration {
+        if self
+            .up_since
+            .take()
+            .is_some_and(|since| now.since(since) >= GOOD)
+        {
+            self.attempt = 0;
+        }
+        let ceiling = self.ceiling();
+        self.attempt = self.attempt.saturating_add(1);
+        let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
+        // micros < 2^24, so the product stays below 2^56
+        Duration::from_micros(micros.saturating_mul(u64::from(random)) >> 32)
+    }
+
+    fn ceiling(&self) -> Duration {
+        let factor = 1_u32.checked_shl(self.attempt).unwrap_or(u32::MAX);
+        FIRST.saturating_mul(factor).min(LONGEST)
+    }
+}

@@ -1,0 +1,257 @@
+//! Whether a command is news: newer than the last, and not too old when it came.
+//!
+//! A channel may hold commands back and hand them over in a burst; a relay may send one twice. Order alone does not show
+//! that (the burst is in order), and the sender's clock is not ours. So for each sender the car keeps the least difference
+//! ever seen between its own clock at arrival and the sender's clock at sending. That is the fastest path there was; what
+//! a command took longer than that, it waited somewhere.
+//!
+//! ```text
+//!   arrival − sending, in ms       ┌─ late by more than command_age: dropped
+//!     160 ┤                    ×
+//!     120 ┤                    │
+//!      80 ┤        o           │  o
+//!      60 ┤   o        o       │        o      o  accepted
+//!      50 ┼─o──────────────o───┴────────────   floor: the least so far
+//!         └────────────────────────────────▶   it may rise by DRIFT only, as clocks drift apart
+//! ```
+//!
+//! A floor that could simply expire would let a long queue pass as the new normal, so it never does while it matters.
+//! Only a sender that says nothing but *neutral* for [`RELEARN`], all of it late, gets a new floor: that is a clock that
+//! was set, or a laptop that slept, and its driver has let go of the stick.
+//!
+//! Promises: total; bounded memory: [`SENDERS`] senders, the one unheard for longest forgotten first.
+//! Knows nothing of: who holds the lease, what happens to a command that is not news.
+//! Sources: design 4 decision 4, PROTOCOL.md 6 defect 9. A path that was never fast cannot be told from a slow clock:
+//! whoever shows round-trip times (`ping`, `pong`) sees it.
+
+use core::time::Duration;
+
+use super::units::{LeaseId, Seq, Throttle, Uptime};
+use super::wire::{ArmCommand, DriveCommand};
+
+/// Senders that are remembered, so that an old capture of a former driver is still a replay.
+///
+/// choice: more viewers than that at one car are no car race.
+const SENDERS: usize = 8;
+
+/// How fast the floor may rise, in parts per million of the time that passed.
+///
+/// choice: crystals differ by at most 200 ppm, NTP slews by 500 ppm more (kernel: `MAX_TICKADJ`).
+const DRIFT_PPM: u64 = 1000;
+
+/// The longest gap over which the floor rises.
+///
+/// choice: 10 ms of rise at most for one gap, however long; a clock that drifted further learns anew.
+const LONGEST_GAP: Duration = Duration::from_secs(10);
+
+/// How long a sender has to say neutral, always late, before the car believes that its clock was set.
+///
+/// choice: longer than a queue in a mobile network usually lasts, shorter than the patience of a driver.
+const RELEARN: Duration = Duration::from_secs(5);
+
+/// A gap after which learning starts over.
+///
+/// choice: twenty commands of a slow sender.
+const RELEARN_GAP: Duration = Duration::from_secs(1);
+
+/// What a command is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// News.
+    Fresh,
+    /// Too old when it came.
+    Late,
+    /// Not newer than what came before.
+    Replayed,
+}
+
+/// The last fresh command of a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) at: Uptime,
+    pub(super) command: DriveCommand,
+}
+
+#[derive(Clone, Debug)]
+struct Sender {
+    id: LeaseId,
+    floor: Option<Floor>,
+    heard: Option<Heard>,
+    armed: Option<Seq>,
+    touched_at: Uptime,
+}
+
+/// Everybody whose commands were judged lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Senders(heapless::Vec<Sender, SENDERS>);
+
+impl Senders {
+    /// Judges a `drive` that arrived at `at`, and remembers it if it is news.
+    pub(super) fn judge_drive(
+        &mut self,
+        at: Uptime,
+        command: &DriveCommand,
+        command_age: Duration,
+    ) -> Verdict {
+        let sender = self.entry(at, command.lease);
+        if sender
+            .heard
+            .is_some_and(|heard| !command.seq.is_newer_than(heard.command.seq))
+        {
+            return Verdict::Replayed;
+        }
+        let neutral = command.throttle == Throttle::ZERO;
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, neutral) {
+            return Verdict::Late;
+        }
+        sender.heard = Some(Heard {
+            at,
+            command: *command,
+        });
+        Verdict::Fresh
+    }
+
+    /// Judges an `arm` that arrived at `at`. It is counted apart from `drive`, which may overtake it on another channel.
+    pub(super) fn judge_arm(
+        &mut self,
+        at: Uptime,
+        command: &ArmCommand,
+        command_age: Duration,
+    ) -> Verdict {
+        let sender = self.entry(at, command.lease);
+        if sender
+            .armed
+            .is_some_and(|seq| !command.seq.is_newer_than(seq))
+        {
+            return Verdict::Replayed;
+        }
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, false) {
+            return Verdict::Late;
+        }
+        sender.armed = Some(command.seq);
+        Verdict::Fresh
+    }
+
+    /// The last fresh `drive` of this sender.
+    pub(super) fn heard(&self, id: LeaseId) -> Option<Heard> {
+        self.0.iter().find(|sender| sender.id == id)?.heard
+    }
+
+    /// The last fresh `drive` of anybody.
+    pub(super) fn newest(&self) -> Option<Heard> {
+        self.0
+            .iter()
+            .filter_map(|sender| sender.heard)
+            .max_by_key(|heard| heard.at)
+    }
+
+    /// A place for a new sender, if need be that of the one that was silent longest.
+    fn make_place(&mut self, at: Uptime, id: LeaseId) -> usize {
+        let oldest = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, sender)| sender.touched_at);
+        if let Some((oldest, _)) = oldest.filter(|_| self.0.is_full()) {
+            self.0.swap_remove(oldest);
+        }
+        let new = Sender {
+            id,
+            floor: None,
+            heard: None,
+            armed: None,
+            touched_at: at,
+        };
+        self.0.push(new).expect("a place was made above");
+        self.0.len().saturating_sub(1)
+    }
+
+    fn entry(&mut self, at: Uptime, id: LeaseId) -> &mut Sender {
+        let known = self.0.iter().position(|sender| sender.id == id);
+        let place = known.unwrap_or_else(|| self.make_place(at, id));
+        let sender = self.0.get_mut(place).expect("found or pushed above");
+        sender.touched_at = at;
+        sender
+    }
+}
+
+/// The least difference between arrival and sending, and what else it takes to keep it honest.
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    /// Arrival on our clock minus sending on theirs, in microseconds.
+    least: i64,
+    updated_at: Uptime,
+    relearning: Option<Relearning>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Relearning {
+    since: Uptime,
+    last_at: Uptime,
+    least: i64,
+}
+
+impl Floor {
+    /// Whether something sent at `t_ms` and arrived at `at` is fresh.
+    fn admit(
+        floor: &mut Option<Self>,
+        at: Uptime,
+        t_ms: u64,
+        command_age: Duration,
+        neutral: bool,
+    ) -> bool {
+        let difference = difference(at, t_ms);
+        let floor = floor.get_or_insert(Self {
+            least: difference,
+            updated_at: at,
+            relearning: None,
+        });
+
+        let gap = at.since(floor.updated_at).min(LONGEST_GAP);
+        let rise = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX) * DRIFT_PPM / 1_000_000;
+        floor.least = floor.least.saturating_add_unsigned(rise).min(difference);
+        floor.updated_at = at;
+
+        let allowed = i64::try_from(command_age.as_micros()).unwrap_or(i64::MAX);
+        if difference.saturating_sub(floor.least) > allowed
+            && !floor.relearn(at, difference, allowed, neutral)
+        {
+            return false;
+        }
+        floor.relearning = None;
+        true
+    }
+
+    /// Takes note of a late command; whether it is fresh by a floor that was learnt anew.
+    fn relearn(&mut self, at: Uptime, difference: i64, allowed: i64, neutral: bool) -> bool {
+        if !neutral {
+            self.relearning = None;
+            return false;
+        }
+        let begun = self
+            .relearning
+            .filter(|so_far| at.since(so_far.last_at) <= RELEARN_GAP);
+        let mut so_far = begun.unwrap_or(Relearning {
+            since: at,
+            last_at: at,
+            least: difference,
+        });
+        so_far.last_at = at;
+        so_far.least = so_far.least.min(difference);
+        self.relearning = Some(so_far);
+        if at.since(so_far.since) < RELEARN {
+            return false;
+        }
+        self.least = so_far.least;
+        difference.saturating_sub(self.least) <= allowed
+    }
+}
+
+fn difference(at: Uptime, t_ms: u64) -> i64 {
+    let arrived = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    let sent = i64::try_from(t_ms)
+        .ok()
+        .and_then(|ms| ms.checked_mul(1000))
+        .unwrap_or(i64::MAX);
+    arrived.saturating_sub(sent)
+}

@@ -1,0 +1,35 @@
+//! The pure part of the car: every decision, and nothing that waits.
+//!
+//! Whatever decides if the car moves lives here, as functions from values to values, so that a test on any laptop can
+//! run it against every input and any schedule. The shell around it (threads, sockets, pins) only carries bytes in and
+//! pulses out.
+//!
+//! ```text
+//!  bytes ─▶ json ─▶ wire ─▶ intent ─▶ vehicle ─▶ setpoint, events, status ─▶ telemetry ─▶ wire ─▶ bytes
+//!                                        │
+//!                        freshness ◀─────┼─────▶ failsafe
+//!                        lease     ◀─────┴─────▶ drive
+//!
+//!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
+//! ```
+//!
+//! Rules, each kept by the compiler or the gate where it can be:
+//!
+//! - Time is an argument: `now: Uptime` first. Nothing here reads a clock.
+//! - No I/O, thread, lock, allocation or logging. `cargo check --lib --no-default-features` proves the `no_std` half.
+//! - No float outside [`wire`]: a number is checked finite at the border and is an integer from there on.
+//! - Every function that takes outside data is total: an answer or a named refusal, never a panic.
+
+pub mod backoff;
+pub mod drive;
+pub mod failsafe;
+pub mod intent;
+pub mod session;
+pub mod telemetry;
+pub mod units;
+pub mod vehicle;
+pub mod wire;
+
+mod freshness;
+mod json;
+mod lease;

@@ -1,0 +1,449 @@
+//! The car's mind: one `step` that turns what is wanted, what is known and what time it is into two pulses.
+//!
+//! It joins the parts (who may drive, whether a command is news, what state the car is in, how it moves) and adds no rule
+//! of its own but their order. The control thread calls it many times a second and writes what it says; nothing else in
+//! the program touches the outputs.
+//!
+//! ```text
+//!   intent ──▶ 1 what is new since the last step, is it fresh, is it the driver's        (freshness, lease)
+//!   health ──▶ 2 facts ─▶ one change of state at most                                    (failsafe)
+//!   now    ──▶ 3 state ─▶ obey, coast or stand ─▶ setpoint                               (drive)
+//!              4 when to call again, at the latest
+//! ```
+//!
+//! Of two new things in one intent the safer is judged first: stop, then arm, then drive.
+//!
+//! Promises: `step` is total, for any intent and any time; outside live and coasting the setpoint is exactly neutral;
+//! every pulse is inside the calibration; a stop is neutral in the step that sees it; a late, replayed or foreign command
+//! changes no output and keeps no car alive.
+//! Knows nothing of: bytes, threads, pins.
+//! Sources: README 3.2 rules 3 to 5, README, configuration.
+
+use core::time::Duration;
+
+use super::drive::{Demand, Drive, DriveConfig, Setpoint};
+use super::failsafe::{
+    Cause, Driver, Facts, Failsafe, FailsafeConfig, Refusals, State, Transition,
+};
+use super::freshness::{Heard, Senders, Verdict};
+use super::intent::Intent;
+use super::lease::Lease;
+use super::units::{LeaseId, Seq, Steering, Uptime};
+use super::wire::{ArmCommand, DriveCommand, LeaseCommand, Want};
+
+pub use super::failsafe::Health;
+
+mod legacy;
+mod status;
+
+use legacy::Legacy;
+pub use status::{STATUS_WORDS, Status};
+
+/// Most events of one step: one change of state and one echo, and room for later kinds.
+///
+/// choice: a step makes at most one of each kind.
+pub const MAX_EVENTS: usize = 8;
+
+/// The smallest step of [`Uptime`], by which "after" is told from "at".
+const TICK: Duration = Duration::from_micros(1);
+
+/// Something to tell: log it, send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The state changed, or was entered again for a new cause.
+    State(Transition),
+    /// A `maxSpeed` was taken: echo this tick count, which is now in force.
+    MaxSpeed {
+        /// Full forward now, in ticks of the old PWM chip.
+        ticks: u16,
+    },
+}
+
+/// What a step says.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Write this now.
+    pub setpoint: Setpoint,
+    /// What the car may do.
+    pub state: State,
+    /// Why the setpoint is what it is: the word for the actuator log.
+    pub cause: Cause,
+    /// What forbids arming.
+    pub refusals: Refusals,
+    /// Call again then, at the latest.
+    pub next_at: Uptime,
+    /// What happened.
+    pub events: heapless::Vec<Event, MAX_EVENTS>,
+    /// All that telemetry says of the vehicle.
+    pub status: Status,
+}
+
+/// Commands since start, by what became of them. All wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    accepted: u32,
+    late: u32,
+    replayed: u32,
+    foreign: u32,
+}
+
+/// An `arm` that waits for its sender's neutral, which may come on another channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wish {
+    id: LeaseId,
+    at: Uptime,
+}
+
+/// One car.
+#[derive(Clone, Debug)]
+pub struct Vehicle {
+    drive: Drive,
+    failsafe: Failsafe,
+    senders: Senders,
+    lease: Lease,
+    legacy: Legacy,
+    wish: Option<Wish>,
+    /// What the live car's lease driver asks for.
+    command: Demand,
+    /// The intent of the last step, to tell what is new.
+    seen: Intent,
+    counts: Counts,
+    /// Sequence number and arrival of the last accepted command.
+    accepted_seq: Seq,
+    accepted_at: Option<Uptime>,
+}
+
+/// What was new in an intent, after it was judged.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each named"
+)]
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    stop: bool,
+    link_up: bool,
+    link_dropped: bool,
+    released: bool,
+}
+
+impl Vehicle {
+    /// A disarmed car at neutral.
+    #[must_use]
+    pub fn new(now: Uptime, drive: DriveConfig, failsafe: FailsafeConfig) -> Self {
+        Self {
+            drive: Drive::new(now, drive),
+            failsafe: Failsafe::new(failsafe),
+            senders: Senders::default(),
+            lease: Lease::default(),
+            legacy: Legacy::default(),
+            wish: None,
+            command: Demand::default(),
+            seen: Intent::default(),
+            counts: Counts::default(),
+            accepted_seq: Seq::default(),
+            accepted_at: None,
+        }
+    }
+
+    /// Motor standing still, wheels straight. Changes nothing.
+    #[must_use]
+    pub const fn neutral(&self) -> Setpoint {
+        self.drive.neutral()
+    }
+
+    /// Decides what the car does now.
+    pub fn step(&mut self, now: Uptime, intent: &Intent, health: Health) -> Step {
+        let mut events = heapless::Vec::new();
+        let news = self.hear(now, intent);
+        if intent.max_speed.n != self.seen.max_speed.n {
+            let ticks = self.drive.limit_forward(intent.max_speed.value);
+            tell(&mut events, Event::MaxSpeed { ticks });
+        }
+        self.seen = *intent;
+
+        let mut facts = self.facts(now, news, health);
+        let change = self.failsafe.step(now, &facts);
+        if let Some(transition) = change {
+            tell(&mut events, Event::State(transition));
+            self.follow(transition);
+            facts = Facts {
+                lease_held: self.lease.is_held(),
+                heard_at: self.heard_at(),
+                ..facts
+            };
+        }
+
+        let setpoint = match (self.failsafe.state(), self.failsafe.driver()) {
+            (State::Live, Some(Driver::Legacy)) => {
+                self.drive.step(now, self.legacy.demand(self.drive.steps()))
+            }
+            (State::Live, Some(Driver::Lease) | None) => self.drive.step(now, self.command),
+            (State::Coasting, _) => self.drive.coast(now, self.failsafe.coast_left(now, &facts)),
+            (State::Disarmed | State::Stopped, _) => self.drive.stop(now),
+        };
+
+        let lease_over_at = self.lease.expires_at().map(|at| at.after(TICK));
+        let deadlines = [self.drive.next_at(), lease_over_at.filter(|at| *at > now)];
+        let next_at = deadlines
+            .into_iter()
+            .flatten()
+            .fold(self.failsafe.next_at(now, &facts), Uptime::min);
+        Step {
+            setpoint,
+            state: self.failsafe.state(),
+            cause: self.setpoint_cause(change),
+            refusals: self.failsafe.refusals(),
+            next_at,
+            events,
+            status: self.status(setpoint),
+        }
+    }
+
+    /// Judges all that is new. A stop is looked at last, so that nothing in the same intent can outlive it.
+    fn hear(&mut self, now: Uptime, intent: &Intent) -> News {
+        let link_dropped = self.seen.link.value && intent.link.n != self.seen.link.n;
+        if intent.drive.n != self.seen.drive.n {
+            self.hear_drive(intent.drive.at.min(now), &intent.drive.value);
+        }
+        let released = intent.lease.n != self.seen.lease.n && self.hear_lease(now, intent);
+        if self.lease.expires_at().is_some_and(|at| now > at) {
+            self.lease.end();
+        }
+        self.hear_legacy(now, intent);
+        if intent.arm.n != self.seen.arm.n {
+            self.hear_arm(intent.arm.at.min(now), &intent.arm.value);
+        }
+        let hold = self.failsafe.config().hold();
+        let stop = intent.stop.n != self.seen.stop.n;
+        if stop || link_dropped {
+            self.wish = None;
+            self.legacy.forget();
+        }
+        self.wish = self.wish.filter(|wish| now.since(wish.at) <= hold);
+        News {
+            stop,
+            link_up: intent.link.value,
+            link_dropped,
+            released,
+        }
+    }
+
+    fn hear_drive(&mut self, at: Uptime, drive: &DriveCommand) {
+        if self.is_foreign(drive.lease) {
+            return;
+        }
+        let verdict = self
+            .senders
+            .judge_drive(at, drive, self.failsafe.config().command_age());
+        if self.count(verdict) {
+            self.accepted_seq = drive.seq;
+            self.accepted_at = Some(at);
+            if self.lease.is_held_by(drive.lease) {
+                self.lease.renew(at);
+                self.command = Demand {
+                    throttle: drive.throttle,
+                    steering: drive.steering,
+                    forward: false,
+                };
+            }
+        }
+    }
+
+    fn hear_arm(&mut self, at: Uptime, arm: &ArmCommand) {
+        if self.is_foreign(arm.lease) {
+            return;
+        }
+        let verdict = self
+            .senders
+            .judge_arm(at, arm, self.failsafe.config().command_age());
+        if self.count(verdict) {
+            if self.lease.is_held_by(arm.lease) {
+                self.lease.renew(at);
+            }
+            self.wish = Some(Wish { id: arm.lease, at });
+        }
+    }
+
+    /// Whether the holder gave the lease up.
+    fn hear_lease(&mut self, now: Uptime, intent: &Intent) -> bool {
+        let LeaseCommand { id, want } = intent.lease.value;
+        if self.lease.shuts_out(id) {
+            self.counts.foreign = self.counts.foreign.wrapping_add(1);
+        }
+        if !self.lease.is_held_by(id) {
+            return false;
+        }
+        match want {
+            Want::Release => self.lease.end(),
+            Want::Take => self.lease.renew(intent.lease.at.min(now)),
+            // Nobody asks himself; asking another is for a later version.
+            Want::HandOver => {}
+        }
+        want == Want::Release
+    }
+
+    fn hear_legacy(&mut self, now: Uptime, intent: &Intent) {
+        let new_throttle = intent
+            .legacy_throttle
+            .n
+            .wrapping_sub(self.seen.legacy_throttle.n);
+        let new_steering = intent
+            .legacy_steering
+            .n
+            .wrapping_sub(self.seen.legacy_steering.n);
+        let new = new_throttle.wrapping_add(new_steering);
+        if self.lease.is_held() {
+            self.counts.foreign = self.counts.foreign.wrapping_add(new);
+            return;
+        }
+        self.counts.accepted = self.counts.accepted.wrapping_add(new);
+        if new_throttle != 0 {
+            self.legacy.hear_throttle(
+                intent.legacy_throttle.at.min(now),
+                intent.legacy_throttle.value,
+            );
+        }
+        if new_steering != 0 {
+            self.legacy.hear_steering(
+                intent.legacy_steering.at.min(now),
+                intent.legacy_steering.value,
+            );
+        }
+        if new != 0 {
+            self.accepted_at = self.accepted_at.max(self.legacy.heard_at());
+        }
+    }
+
+    /// Counts a verdict; whether it is fresh.
+    fn count(&mut self, verdict: Verdict) -> bool {
+        let count = match verdict {
+            Verdict::Fresh => &mut self.counts.accepted,
+            Verdict::Late => &mut self.counts.late,
+            Verdict::Replayed => &mut self.counts.replayed,
+        };
+        *count = count.wrapping_add(1);
+        verdict == Verdict::Fresh
+    }
+
+    /// Counts a sender who may not drive now; whether he is one.
+    fn is_foreign(&mut self, id: LeaseId) -> bool {
+        let foreign = id.is_none() || self.lease.shuts_out(id);
+        self.counts.foreign = self.counts.foreign.wrapping_add(u32::from(foreign));
+        foreign
+    }
+
+    fn facts(&self, now: Uptime, news: News, health: Health) -> Facts {
+        let times = self.failsafe.config();
+        let is_recent = |heard: &Heard| now.since(heard.at) <= times.hold();
+        let of_sender = |id| self.senders.heard(id).filter(is_recent);
+
+        let wishes = self.wish.and_then(|wish| of_sender(wish.id));
+        let lease = wishes.or_else(|| {
+            if self.lease.is_held() {
+                of_sender(self.lease.holder())
+            } else {
+                self.senders.newest().filter(is_recent)
+            }
+        });
+        let lease_neutral = lease.map(|heard| heard.command.throttle.is_zero());
+        let legacy_neutral = if self.lease.is_held() {
+            None
+        } else {
+            self.legacy
+                .stands_neutral(now, times.recovery().saturating_add(times.hold()))
+        };
+
+        let request = if wishes.is_some_and(|heard| heard.command.throttle.is_zero()) {
+            Some(Driver::Lease)
+        } else {
+            (legacy_neutral == Some(true)).then_some(Driver::Legacy)
+        };
+        let refusals = match (lease_neutral, legacy_neutral) {
+            (Some(true), _) | (None, Some(true)) => Refusals::NONE,
+            (Some(false), _) | (None, Some(false)) => Refusals::NOT_NEUTRAL,
+            (None, None) => Refusals::NO_COMMAND,
+        };
+        Facts {
+            health,
+            link_up: news.link_up,
+            link_dropped: news.link_dropped,
+            stop: news.stop,
+            lease_held: self.lease.is_held(),
+            released: news.released,
+            heard_at: self.heard_at(),
+            request,
+            legacy_neutral_at: self.legacy.neutral_at(),
+            refusals,
+        }
+    }
+
+    /// When whoever drives, or would drive, was last heard with something fresh.
+    fn heard_at(&self) -> Option<Uptime> {
+        if self.lease.is_held() {
+            let heard = self.senders.heard(self.lease.holder());
+            heard.map(|heard| heard.at)
+        } else {
+            self.legacy.heard_at()
+        }
+    }
+
+    /// Brings the rest of the car in line with a new state.
+    fn follow(&mut self, transition: Transition) {
+        let wish = self.wish.take();
+        if transition.cause == Cause::Drive {
+            // Heard again while coasting: the same driver, and he says what he wants.
+            return;
+        }
+        self.command = Demand::default();
+        if self.failsafe.driver() == Some(Driver::Legacy) {
+            self.legacy.take_the_wheel();
+            return;
+        }
+        if transition.to == State::Live
+            && let Some(Wish { id, at }) = wish
+        {
+            self.lease.grant(id, at);
+            self.command.steering = self
+                .senders
+                .heard(id)
+                .map_or(Steering::ZERO, |heard| heard.command.steering);
+        }
+        self.legacy.forget();
+    }
+
+    /// Why the setpoint is what it is.
+    fn setpoint_cause(&self, change: Option<Transition>) -> Cause {
+        match self.failsafe.state() {
+            State::Live if change.is_some() => self.failsafe.cause(),
+            State::Live if self.drive.is_braking() => Cause::Brake,
+            State::Live => Cause::Drive,
+            State::Disarmed | State::Coasting | State::Stopped => self.failsafe.cause(),
+        }
+    }
+
+    fn status(&self, setpoint: Setpoint) -> Status {
+        Status {
+            state: self.failsafe.state(),
+            cause: self.failsafe.cause(),
+            refusals: self.failsafe.refusals(),
+            setpoint,
+            throttle: self.drive.throttle(),
+            steering: self.drive.steering(),
+            holder: self.lease.holder(),
+            seq: self.accepted_seq,
+            accepted_at: self.accepted_at,
+            link_up: self.seen.link.value,
+            accepted: self.counts.accepted,
+            late: self.counts.late,
+            replayed: self.counts.replayed,
+            foreign: self.counts.foreign.wrapping_add(self.seen.foreign),
+            malformed: self.seen.malformed,
+            unknown: self.seen.unknown,
+        }
+    }
+}
+
+fn tell(events: &mut heapless::Vec<Event, MAX_EVENTS>, event: Event) {
+    // Cannot be full: a step tells each kind once at most.
+    let _ = events.push(event);
+}

@@ -1,0 +1,172 @@
+//! What the car says on the `metric` channel, as bytes in a fixed buffer.
+//!
+//! Field names of our own messages are the names of the struct's fields, so the struct is the wire format. The legacy
+//! `ir` value is seconds as a decimal fraction; it is printed from integer microseconds, for a float of today's Unix
+//! time is exact only to a quarter of a microsecond and prints differently on each machine.
+//!
+//! Promises: every message fits [`MESSAGE_MAX`], whatever its numbers are; nothing allocates.
+//! Knows nothing of: when a message is due.
+//! Sources: PROTOCOL.md 4.2 (legacy bytes), README, configuration (`car`, `pong`).
+
+use core::fmt::Write as _;
+
+use serde::Serialize;
+
+/// Longest message that the car sends, in bytes.
+///
+/// measured: a `car` with every number at its longest is 581 bytes (test `the_longest_car_fits`); the rest is room.
+pub const MESSAGE_MAX: usize = 768;
+
+/// One encoded message.
+pub type Message = heapless::Vec<u8, MESSAGE_MAX>;
+
+/// The answer to a ping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pong {
+    /// From the ping.
+    pub id: u32,
+    /// From the ping.
+    pub t_ms: u64,
+    /// The car's monotonic clock when it answered, in microseconds.
+    pub car_us: u64,
+}
+
+/// All that the car tells its viewers about itself, several times a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Car {
+    /// Version of this message: 1.
+    pub v: u8,
+    /// The car's monotonic clock, in microseconds.
+    pub t_us: u64,
+    /// [`State::code`](crate::logic::failsafe::State::code).
+    pub state: u8,
+    /// [`Cause::code`](crate::logic::failsafe::Cause::code) of the last change of state.
+    pub cause: u8,
+    /// [`Refusals::bits`](crate::logic::failsafe::Refusals::bits).
+    pub refusals: u16,
+    /// Throttle in force, in permille.
+    pub throttle: i16,
+    /// Steering in force, in permille.
+    pub steering: i16,
+    /// Throttle pulse, in microseconds.
+    pub throttle_us: u16,
+    /// Steering pulse, in microseconds.
+    pub steering_us: u16,
+    /// Sequence number of the last accepted `drive`.
+    pub seq: u32,
+    /// Who holds the lease; 0 is nobody.
+    pub lease: u32,
+    /// Commands accepted since start.
+    pub accepted: u32,
+    /// Commands dropped because they were too old when they came.
+    pub late: u32,
+    /// Commands dropped because a newer or the same one had come before.
+    pub replayed: u32,
+    /// Commands dropped because somebody else holds the lease.
+    pub foreign: u32,
+    /// Messages that were not understood.
+    pub malformed: u32,
+    /// Age of the last accepted command, in milliseconds; 4294967295 if there was none.
+    pub age_ms: u32,
+    /// Link: 1 up, 0 down.
+    pub link: u8,
+    /// Video width, in pixels.
+    pub width: u32,
+    /// Video height, in pixels.
+    pub height: u32,
+    /// Frames a second sent.
+    pub fps: u32,
+    /// Video sent, in kilobits a second.
+    pub kbps: u32,
+    /// What the encoder is asked for, in kilobits a second.
+    pub target_kbps: u32,
+    /// Mean time to encode a frame, in microseconds.
+    pub encode_us: u32,
+    /// Frames sent since start.
+    pub frames: u32,
+    /// Frames dropped since start.
+    pub dropped: u32,
+    /// Time since the program started, in seconds.
+    pub uptime_s: u32,
+    /// Load of the board, in permille of all its cores.
+    pub load_permille: u32,
+    /// Memory that the program uses, in KiB.
+    pub mem_kb: u32,
+}
+
+/// A message for the `metric` channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// Extension `pong`.
+    Pong(Pong),
+    /// Extension `car`.
+    Car(Car),
+    /// Legacy `ir`/`detectTime`: one pass of the lap sensor.
+    DetectTime {
+        /// Microseconds since the Unix epoch.
+        unix_us: u64,
+    },
+    /// Legacy `speed`/`maxSpeed`: the value now in force, in ticks of the old PWM chip.
+    MaxSpeed {
+        /// Full forward.
+        ticks: u16,
+    },
+}
+
+#[derive(Serialize)]
+struct PongGroup<'a> {
+    pong: &'a Pong,
+}
+
+#[derive(Serialize)]
+struct CarGroup<'a> {
+    car: &'a Car,
+}
+
+impl Outgoing {
+    /// The bytes to send.
+    ///
+    /// # Panics
+    /// Never: [`MESSAGE_MAX`] has room for the longest of each.
+    #[must_use]
+    pub fn encode(&self) -> Message {
+        match self {
+            Self::Pong(pong) => group(&PongGroup { pong }),
+            Self::Car(car) => group(&CarGroup { car }),
+            Self::DetectTime { unix_us } => detect_time(*unix_us),
+            Self::MaxSpeed { ticks } => {
+                let mut message = Message::new();
+                write!(
+                    message,
+                    r#"{{"speed":{{"key":"maxSpeed","value":{ticks}}}}}"#
+                )
+                .expect("MESSAGE_MAX has room");
+                message
+            }
+        }
+    }
+}
+
+fn group<T: Serialize>(value: &T) -> Message {
+    let mut buffer = [0; MESSAGE_MAX];
+    let length = serde_json_core::to_slice(value, &mut buffer).expect("MESSAGE_MAX has room");
+    let mut message = Message::from(buffer);
+    message.truncate(length);
+    message
+}
+
+/// Prints seconds the way Python prints a float: no zeros at the end, but one digit after the point.
+fn detect_time(unix_us: u64) -> Message {
+    let (seconds, mut fraction, mut digits) = (unix_us / 1_000_000, unix_us % 1_000_000, 6);
+    while digits > 1 && fraction % 10 == 0 {
+        fraction /= 10;
+        digits -= 1;
+    }
+    let mut message = Message::new();
+    write!(
+        message,
+        r#"{{"ir":{{"key":"detectTime","value":{seconds}.{fraction:0digits$}}}}}"#
+    )
+    .expect("MESSAGE_MAX has room");
+    message
+}
