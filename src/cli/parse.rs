@@ -1,0 +1,454 @@
+//! How the arguments are read: flag by flag as the table has them, then as what they ask for.
+//!
+//! `lexopt` splits the arguments; it was chosen because it declares nothing ahead, so the table in
+//! `commands.rs` stays the only one. Its own messages are replaced where they could not name the
+//! nearest flag or the usage.
+//!
+//! Promises: nothing but the arguments is looked at; `--help` wins over whatever follows it.
+//! Knows nothing of: which flags there are.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::Arg;
+
+use super::commands::{COMMANDS, Command, Flag, Name};
+use super::{Asked, Check, Given, Misuse, Work, help};
+use crate::config::Set;
+use crate::config::nearest::{did_you_mean, nearest};
+
+/// Makes sense of the arguments that follow the program's name.
+///
+/// # Errors
+/// What makes no sense, with the nearest thing that would.
+pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Asked, Misuse> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let word = match next(&mut parser)? {
+        None => return Err(no_command("which command?")),
+        Some(Token::Flag(flag)) => {
+            return match flag.as_str() {
+                "--help" | "-h" => Ok(Asked::Text(help::overview())),
+                "--version" | "-V" => Ok(Asked::Text(help::version())),
+                other => {
+                    let near = did_you_mean(nearest(other, ["--help", "--version"]));
+                    Err(no_command(&format!(
+                        "no flag {other} before the command{near}"
+                    )))
+                }
+            };
+        }
+        Some(Token::Value(word)) => word.to_string_lossy().into_owned(),
+    };
+    if word == "help" {
+        return help_for(&mut parser);
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name.word() == word) else {
+        let near = did_you_mean(nearest(&word, words()));
+        return Err(no_command(&format!("no command {word:?}{near}")));
+    };
+    match said(command, &mut parser)? {
+        Some(said) => said.asked(),
+        None => Ok(Asked::Text(command.help())),
+    }
+}
+
+fn help_for(parser: &mut lexopt::Parser) -> Result<Asked, Misuse> {
+    match next(parser)? {
+        None => Ok(Asked::Text(help::overview())),
+        Some(Token::Flag(flag)) => Err(no_command(&format!("no flag {flag} after help"))),
+        Some(Token::Value(word)) => {
+            let word = word.to_string_lossy();
+            match COMMANDS.iter().find(|command| command.name.word() == word) {
+                Some(command) => Ok(Asked::Text(command.help())),
+                None => Err(no_command(&format!(
+                    "no command {word:?}{}",
+                    did_you_mean(nearest(&word, words()))
+                ))),
+            }
+        }
+    }
+}
+
+fn words() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name.word())
+}
+
+fn no_command(what: &str) -> Misuse {
+    let all: Vec<&str> = words().collect();
+    Misuse(format!(
+        "{what}\n  commands: {}\n  `spidercar --help` says what they do",
+        all.join(", ")
+    ))
+}
+
+/// One argument, its borrow of the parser ended.
+enum Token {
+    Flag(String),
+    Value(OsString),
+}
+
+fn next(parser: &mut lexopt::Parser) -> Result<Option<Token>, Misuse> {
+    match parser.next() {
+        Ok(None) => Ok(None),
+        Ok(Some(Arg::Long(name))) => Ok(Some(Token::Flag(format!("--{name}")))),
+        Ok(Some(Arg::Short(name))) => Ok(Some(Token::Flag(format!("-{name}")))),
+        Ok(Some(Arg::Value(value))) => Ok(Some(Token::Value(value))),
+        Err(error) => Err(Misuse(error.to_string())),
+    }
+}
+
+/// What was said after a command.
+struct Said {
+    command: &'static Command,
+    flags: Vec<(&'static Flag, OsString)>,
+    values: Vec<OsString>,
+}
+
+/// Reads flags and values as the command's table has them; `None` if help was asked for.
+fn said(command: &'static Command, parser: &mut lexopt::Parser) -> Result<Option<Said>, Misuse> {
+    let mut flags: Vec<(&'static Flag, OsString)> = Vec::new();
+    let mut values = Vec::new();
+    while let Some(token) = next(parser)? {
+        let name = match token {
+            Token::Value(value) => {
+                if values.len() == command.positional.len() {
+                    return Err(command.misuse(&unexpected(command, &value)));
+                }
+                values.push(value);
+                continue;
+            }
+            Token::Flag(name) if name == "--help" || name == "-h" => return Ok(None),
+            Token::Flag(name) => name,
+        };
+        let Some(flag) = command.flags.iter().find(|flag| flag.name == name) else {
+            let known = command.flags.iter().map(|flag| flag.name).chain(["--help"]);
+            let near = did_you_mean(nearest(&name, known));
+            return Err(command.misuse(&format!("no flag {name}{near}")));
+        };
+        if !flag.many && flags.iter().any(|(given, _)| given.name == name) {
+            return Err(command.misuse(&format!("{name} is given twice")));
+        }
+        let value = if flag.value.is_empty() {
+            match parser.optional_value() {
+                None => OsString::from("true"),
+                Some(_) => return Err(command.misuse(&format!("{name} takes no value"))),
+            }
+        } else {
+            parser.value().map_err(|_| {
+                command.misuse(&format!("{name} needs a value: {name} {}", flag.value))
+            })?
+        };
+        flags.push((flag, value));
+    }
+    Ok(Some(Said {
+        command,
+        flags,
+        values,
+    }))
+}
+
+fn unexpected(command: &Command, value: &OsString) -> String {
+    let value = value.to_string_lossy();
+    let takes_config = command.flags.iter().any(|flag| flag.name == "--config");
+    let looks_like = |end: &str| value.to_ascii_lowercase().ends_with(end);
+    if takes_config && looks_like(".toml") {
+        format!("unexpected {value:?}; did you mean --config {value}?")
+    } else if takes_config && value.contains('=') {
+        format!("unexpected {value:?}; did you mean --set {value}?")
+    } else {
+        format!("unexpected {value:?}")
+    }
+}
+
+impl Said {
+    fn asked(mut self) -> Result<Asked, Misuse> {
+        let command = self.command;
+        if let Some(missing) = command.positional.get(self.values.len()) {
+            return Err(command.misuse(&format!("{} is missing", missing.value)));
+        }
+        let mut needed = command.flags.iter().filter(|flag| flag.needed);
+        if let Some(missing) = needed.find(|flag| self.find(flag.name).is_none()) {
+            return Err(command.misuse(&format!("{} {} is missing", missing.name, missing.value)));
+        }
+        Ok(match command.name {
+            Name::Run => Asked::Work(Work::Run(self.given()?)),
+            Name::Doctor => Asked::Work(Work::Doctor(self.given()?)),
+            Name::Neutral => Asked::Work(Work::Neutral(self.given()?)),
+            Name::Spider => Asked::Work(Work::Spider {
+                faults: self.all("--fault")?,
+                given: self.given()?,
+            }),
+            Name::Watch => {
+                if self.values.iter().any(|url| url == "local") {
+                    return Err(command.misuse(
+                        "URL must be wss://HOST:PORT or ws://HOST:PORT: another process is watched",
+                    ));
+                }
+                Asked::Work(Work::Watch {
+                    record: self.path("--record"),
+                    given: self.given()?,
+                })
+            }
+            Name::Check => Asked::Check(self.check()?),
+        })
+    }
+
+    fn check(&mut self) -> Result<Check, Misuse> {
+        let car = self.all("--car")?.pop();
+        match self.path("--import") {
+            None if car.is_some() => Err(self
+                .command
+                .misuse("--car is for --import: give --import FILE too")),
+            None => Ok(Check::Config(self.given()?)),
+            Some(file) if self.find("--config").is_none() && self.find("--set").is_none() => {
+                Ok(Check::Import { file, car })
+            }
+            Some(_) => Err(self
+                .command
+                .misuse("--import prints a file of its own: leave --config and --set out")),
+        }
+    }
+
+    /// The configuration that was given: by file, by `--set`, and by flags and values that stand for keys.
+    fn given(&mut self) -> Result<Given, Misuse> {
+        let config = self.path("--config");
+        let mut sets = Vec::new();
+        let positional = self.command.positional.iter().zip(&self.values);
+        for (flag, value) in positional.chain(self.flags.iter().map(|(flag, value)| (*flag, value)))
+        {
+            if let Some(key) = flag.key {
+                sets.push(Set {
+                    key: key.to_owned(),
+                    value: text(self.command, flag, value)?,
+                    flag: flag.name.to_owned(),
+                });
+            } else if flag.name == "--set" {
+                let said = text(self.command, flag, value)?;
+                let Some((key, value)) = said.split_once('=') else {
+                    let what = format!(
+                        "--set {said}: write it as KEY=VALUE, for example --set camera.fps=25"
+                    );
+                    return Err(self.command.misuse(&what));
+                };
+                sets.push(Set {
+                    key: key.trim().to_owned(),
+                    value: value.trim().to_owned(),
+                    flag: flag.name.to_owned(),
+                });
+            }
+        }
+        let built_in = !self
+            .command
+            .flags
+            .iter()
+            .any(|flag| flag.name == "--config");
+        Ok(Given {
+            config,
+            sets,
+            built_in,
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<&OsString> {
+        self.flags
+            .iter()
+            .find(|(flag, _)| flag.name == name)
+            .map(|(_, value)| value)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.find(name).map(PathBuf::from)
+    }
+
+    fn all(&self, name: &str) -> Result<Vec<String>, Misuse> {
+        self.flags
+            .iter()
+            .filter(|(flag, _)| flag.name == name)
+            .map(|(flag, value)| text(self.command, flag, value))
+            .collect()
+    }
+}
+
+fn text(command: &Command, flag: &Flag, value: &OsString) -> Result<String, Misuse> {
+    value
+        .to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| command.misuse(&format!("{}: the value is not UTF-8 text", flag.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+    use crate::config::schema;
+
+    fn parse_line(line: &str) -> Result<Asked, Misuse> {
+        parse(line.split_whitespace())
+    }
+
+    fn given(line: &str) -> Given {
+        match parse_line(line) {
+            Ok(
+                Asked::Work(
+                    Work::Run(given) | Work::Spider { given, .. } | Work::Watch { given, .. },
+                )
+                | Asked::Check(Check::Config(given)),
+            ) => given,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn set(key: &str, value: &str, flag: &str) -> Set {
+        Set {
+            key: key.into(),
+            value: value.into(),
+            flag: flag.into(),
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_a_file_and_sets() {
+        for line in ["run", "check", "doctor", "neutral"] {
+            assert!(parse_line(line).is_ok(), "{line}");
+        }
+        let given = given("run --config=a.toml --set camera.fps=25 --set spider.url=wss://a:1");
+        assert_eq!(given.config, Some(PathBuf::from("a.toml")));
+        let sets = [
+            set("camera.fps", "25", "--set"),
+            set("spider.url", "wss://a:1", "--set"),
+        ];
+        assert_eq!(given.sets, sets);
+        assert!(!given.built_in);
+    }
+
+    #[test]
+    fn only_the_first_equals_sign_of_a_set_counts() {
+        assert_eq!(
+            given("run --set a.b=c=d").sets,
+            [set("a.b", "c=d", "--set")]
+        );
+        assert_eq!(given("run --set a.b=").sets, [set("a.b", "", "--set")]);
+    }
+
+    #[test]
+    fn flags_of_spider_are_keys_of_local() {
+        let given = given(
+            "spider --listen 0.0.0.0 --port 1 --tls-port 2 --cert c --key k --driver-key-file d",
+        );
+        let sets = [
+            set("local.listen", "0.0.0.0", "--listen"),
+            set("local.port", "1", "--port"),
+            set("local.tls_port", "2", "--tls-port"),
+            set("local.cert_file", "c", "--cert"),
+            set("local.key_file", "k", "--key"),
+            set("local.driver_key_file", "d", "--driver-key-file"),
+        ];
+        assert_eq!(given.sets, sets);
+        assert!(
+            given.built_in,
+            "an installed car's file is not for a Spider"
+        );
+    }
+
+    #[test]
+    fn faults_are_handed_on() {
+        let Ok(Asked::Work(Work::Spider { faults, .. })) = parse_line("spider --fault a --fault=b")
+        else {
+            panic!("not a spider");
+        };
+        assert_eq!(faults, ["a", "b"]);
+    }
+
+    #[test]
+    fn watch_is_a_url_a_channel_and_whom_to_trust() {
+        let line = "watch wss://a --channel c --record f.h264 --ca-file x --pin-sha256 y --insecure --key-file z";
+        let Ok(Asked::Work(Work::Watch { given, record })) = parse_line(line) else {
+            panic!("not a watch");
+        };
+        assert_eq!(record, Some(PathBuf::from("f.h264")));
+        let sets = [
+            set("spider.url", "wss://a", "URL"),
+            set("spider.channel", "c", "--channel"),
+            set("spider.ca_file", "x", "--ca-file"),
+            set("spider.pin_sha256", "y", "--pin-sha256"),
+            set("spider.insecure", "true", "--insecure"),
+            set("local.driver_key_file", "z", "--key-file"),
+        ];
+        assert_eq!(given.sets, sets);
+    }
+
+    #[test]
+    fn import_stands_alone() {
+        let expected = Check::Import {
+            file: PathBuf::from("f"),
+            car: Some("a".into()),
+        };
+        assert_eq!(
+            parse_line("check --import f --car a"),
+            Ok(Asked::Check(expected))
+        );
+        assert!(parse_line("check --import f --config c").is_err());
+        assert!(parse_line("check --import f --set a.b=c").is_err());
+        assert!(parse_line("check --car a").is_err());
+    }
+
+    #[test]
+    fn every_flag_that_stands_for_a_key_names_one_that_is_there() {
+        for flag in COMMANDS
+            .iter()
+            .flat_map(|command| command.positional.iter().chain(command.flags))
+        {
+            if let Some(key) = flag.key {
+                assert!(
+                    schema::find(key).is_some(),
+                    "{} stands for {key}",
+                    flag.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn help_and_version_need_nothing_else_to_be_right() {
+        for line in [
+            "--help",
+            "-h",
+            "help",
+            "help run",
+            "--version",
+            "-V",
+            "watch --help",
+            "watch -h",
+            "run --set x.y=z --help --nonsense",
+        ] {
+            assert!(matches!(parse_line(line), Ok(Asked::Text(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_need_not_be_text_but_a_set_must() {
+        let odd = || OsString::from_vec(vec![0xff]);
+        let asked = parse([OsString::from("run"), "--config".into(), odd()]);
+        let Ok(Asked::Work(Work::Run(given))) = asked else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(given.config, Some(PathBuf::from(odd())));
+        let misuse = parse([OsString::from("run"), "--set".into(), odd()]).expect_err("not text");
+        assert!(
+            misuse
+                .to_string()
+                .contains("--set: the value is not UTF-8 text"),
+            "{misuse}"
+        );
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_a_value() {
+        let misuse = parse_line("run -- --config").expect_err("run takes no value");
+        assert!(
+            misuse.to_string().contains("unexpected \"--config\""),
+            "{misuse}"
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The meaning of `[camera]`, `[drive]`, `[failsafe]` and `[sim]`: the car itself.
+//!
+//! What makes a calibration or a set of safety times right is decided in `logic`, which knows why.
+//! Here its objections are turned into the keys and the lines that caused them.
+//!
+//! Promises: a calibration mistake in the throttle does not hide one in the steering.
+//! Knows nothing of: pins, devices.
+
+use std::path::PathBuf;
+
+use super::{Found, Meaning, Noted, some_text};
+use crate::config::fault;
+use crate::config::kind::Value;
+use crate::config::schema::Id;
+use crate::config::settings::{Camera, Drive, Sim};
+use crate::config::words::{CameraSource, Output, ReverseKind, Rotation};
+use crate::logic::drive::{
+    Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
+};
+use crate::logic::failsafe::{FailsafeConfig, FailsafeError};
+use crate::logic::units::{PulseWidth, Steering, Throttle};
+
+impl Meaning<'_> {
+    pub(super) fn camera(&mut self) -> Found<Camera> {
+        let source = self.word(Id::CameraSource, CameraSource::from_word);
+        let width = self.whole(Id::CameraWidth);
+        let height = self.whole(Id::CameraHeight);
+        let fps = self.whole(Id::CameraFps);
+        let rotation = self.whole(Id::CameraRotation).map(|degrees| {
+            Rotation::from_degrees(degrees)
+                .unwrap_or_else(|| unreachable!("the schema allows quarter turns only"))
+        });
+        Ok(Camera {
+            source: source?,
+            width: width?,
+            height: height?,
+            fps: fps?,
+            rotation: rotation?,
+        })
+    }
+
+    pub(super) fn drive(&mut self) -> Found<Drive> {
+        let output = self.word(Id::DriveOutput, Output::from_word);
+        let tick = self.period(Id::DriveTickHz);
+        let calibration = self.calibration();
+        let limits = self.limits();
+        let reverse = self.reverse();
+        let steps = self.steps();
+        Ok(Drive {
+            output: output?,
+            tick: tick?,
+            config: DriveConfig {
+                calibration: calibration?,
+                limits: limits?,
+                reverse: reverse?,
+                steps: steps?,
+            },
+        })
+    }
+
+    fn limits(&self) -> Found<Limits> {
+        Ok(Limits {
+            max_forward: Throttle::saturating(self.whole(Id::DriveMaxForwardPermille)?),
+            max_reverse: Throttle::saturating(self.whole(Id::DriveMaxReversePermille)?),
+            max_steering: Steering::saturating(self.whole(Id::DriveMaxSteeringPermille)?),
+            throttle_slew_per_s: self.whole(Id::DriveThrottleSlewPermillePerS)?,
+            steering_slew_per_s: self.whole(Id::DriveSteeringSlewPermillePerS)?,
+        })
+    }
+
+    fn reverse(&self) -> Found<Reverse> {
+        Ok(match self.word(Id::DriveReverse, ReverseKind::from_word)? {
+            ReverseKind::Direct => Reverse::Direct,
+            ReverseKind::Esc => Reverse::Esc {
+                brake: self.millis(Id::DriveBrakeMs)?,
+                neutral: self.millis(Id::DriveBrakeNeutralMs)?,
+            },
+        })
+    }
+
+    fn steps(&self) -> Found<Steps> {
+        let (throttle, steering) = (
+            self.whole(Id::DriveThrottleStep)?,
+            self.whole(Id::DriveSteeringStep)?,
+        );
+        Ok(Steps::new(throttle, steering)
+            .unwrap_or_else(|| unreachable!("the schema allows no slider without steps")))
+    }
+
+    fn calibration(&mut self) -> Found<Calibration> {
+        let fields = pulses(|id| self.whole(id))?;
+        let known_good = pulses(default_pulse)?;
+        // Throttle and steering are judged apart, so that a mistake in one does not hide one in the other.
+        let throttle = CalibrationFields {
+            steering_min: known_good.steering_min,
+            steering_zero: known_good.steering_zero,
+            steering_max: known_good.steering_max,
+            ..fields
+        };
+        let steering = CalibrationFields {
+            steering_min: fields.steering_min,
+            steering_zero: fields.steering_zero,
+            steering_max: fields.steering_max,
+            ..known_good
+        };
+        for part in [throttle, steering] {
+            if let Err(error) = Calibration::new(part) {
+                self.out_of_order(error);
+            }
+        }
+        Calibration::new(fields).map_err(|_| Noted)
+    }
+
+    fn out_of_order(&mut self, error: CalibrationError) {
+        let (key, with, what) = match error {
+            CalibrationError::ThrottleMinNotBelowZero => (
+                Id::CalibrationThrottleMinUs,
+                Id::CalibrationThrottleZeroUs,
+                "full reverse must be shorter than standing still",
+            ),
+            CalibrationError::ForwardZeroBelowZero => (
+                Id::CalibrationForwardZeroUs,
+                Id::CalibrationThrottleZeroUs,
+                "the first forward pulse must not be shorter than standing still",
+            ),
+            CalibrationError::ForwardZeroNotBelowMax => (
+                Id::CalibrationForwardZeroUs,
+                Id::CalibrationThrottleMaxUs,
+                "the first forward pulse must be shorter than full forward",
+            ),
+            CalibrationError::BrakeNotInReverse => (
+                Id::CalibrationBrakeUs,
+                Id::CalibrationThrottleZeroUs,
+                "the brake pulse must be from throttle_min_us to throttle_zero_us",
+            ),
+            CalibrationError::SteeringMinNotBelowZero => (
+                Id::CalibrationSteeringMinUs,
+                Id::CalibrationSteeringZeroUs,
+                "full right must be shorter than straight ahead",
+            ),
+            CalibrationError::SteeringZeroNotBelowMax => (
+                Id::CalibrationSteeringZeroUs,
+                Id::CalibrationSteeringMaxUs,
+                "straight ahead must be shorter than full left",
+            ),
+        };
+        self.clash(key, with, what);
+    }
+
+    pub(super) fn failsafe(&mut self) -> Found<FailsafeConfig> {
+        let hold = self.millis(Id::FailsafeHoldMs)?;
+        let neutral = self.millis(Id::FailsafeNeutralMs)?;
+        let recovery = self.millis(Id::FailsafeRecoveryMs)?;
+        let legacy_age = self.millis(Id::FailsafeLegacyAgeMs)?;
+        let command_age = self.millis(Id::FailsafeCommandAgeMs)?;
+        FailsafeConfig::new(hold, neutral, recovery, legacy_age, command_age).map_err(|error| {
+            match error {
+                FailsafeError::NeutralTooCloseToHold => {
+                    let coast = FailsafeConfig::SHORTEST_COAST.as_millis();
+                    let what = format!("neutral_ms must be at least {coast} ms more than hold_ms");
+                    self.clash(Id::FailsafeHoldMs, Id::FailsafeNeutralMs, &what)
+                }
+                FailsafeError::HoldOutOfRange
+                | FailsafeError::NeutralOutOfRange
+                | FailsafeError::RecoveryOutOfRange
+                | FailsafeError::LegacyAgeOutOfRange
+                | FailsafeError::CommandAgeOutOfRange => {
+                    unreachable!("the schema takes these ranges from FailsafeConfig")
+                }
+            }
+        })
+    }
+
+    pub(super) fn sim(&mut self) -> Found<Sim> {
+        let actuator_log = self.text(Id::SimActuatorLog).map(some_text);
+        let faults = self.parsed(Id::SimFaults, fault::parse);
+        Ok(Sim {
+            actuator_log: actuator_log?.map(PathBuf::from),
+            faults: faults?,
+        })
+    }
+}
+
+fn pulses(pulse: impl Fn(Id) -> Found<u16>) -> Found<CalibrationFields> {
+    // The schema allows what PulseWidth allows, so nothing is changed here.
+    let width = |id| pulse(id).map(|micros| PulseWidth::saturating(u32::from(micros)));
+    Ok(CalibrationFields {
+        throttle_min: width(Id::CalibrationThrottleMinUs)?,
+        throttle_zero: width(Id::CalibrationThrottleZeroUs)?,
+        forward_zero: width(Id::CalibrationForwardZeroUs)?,
+        throttle_max: width(Id::CalibrationThrottleMaxUs)?,
+        steering_min: width(Id::CalibrationSteeringMinUs)?,
+        steering_zero: width(Id::CalibrationSteeringZeroUs)?,
+        steering_max: width(Id::CalibrationSteeringMaxUs)?,
+        brake: width(Id::CalibrationBrakeUs)?,
+    })
+}
+
+fn default_pulse(id: Id) -> Found<u16> {
+    match id.key().kind.default_value() {
+        Value::Whole(micros) => u16::try_from(micros).map_err(|_| Noted),
+        Value::Text(_) | Value::Flag(_) | Value::Servers(_) => Err(Noted),
+    }
+}

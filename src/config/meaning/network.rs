@@ -1,0 +1,239 @@
+//! The meaning of `[spider]`, `[local]` and `[ice]`: whom to talk to, and whom to trust.
+//!
+//! The rules here keep a car from being open by accident: a TLS option that would have no effect,
+//! two that contradict each other, and a listener that strangers can reach without a key are
+//! errors, not warnings.
+//!
+//! Promises: a listener on anything but loopback has a driver key; a certificate has its key.
+//! Knows nothing of: sockets; whether a certificate is any good (the TLS library says).
+
+use core::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::{Found, Meaning, Noted, some_text};
+use crate::config::ice::{IceServer, secret_file};
+use crate::config::kind::Value;
+use crate::config::outside::cannot_read;
+use crate::config::problem::Problem;
+use crate::config::relay::{Channel, SpiderUrl, query_word};
+use crate::config::schema::Id;
+use crate::config::secret::Secret;
+use crate::config::settings::{Certificate, Ice, Local, Spider};
+use crate::config::trust::{Fingerprint, Trust};
+use crate::config::words::IcePolicy;
+use crate::logic::units::Kbps;
+
+impl Meaning<'_> {
+    pub(super) fn spider(&mut self) -> Found<Spider> {
+        let url = self.parsed(Id::SpiderUrl, SpiderUrl::parse);
+        let channel = self.parsed(Id::SpiderChannel, Channel::parse);
+        let bitrate = self.whole(Id::SpiderBitrateKbps).map(Kbps::new);
+        let ktime = self.parsed(Id::SpiderKtime, query_word).map(some_text);
+        let vcodec = self.parsed(Id::SpiderVcodec, query_word).map(some_text);
+        let trust = self.trust(url.as_ref().ok());
+        Ok(Spider {
+            url: url?,
+            channel: channel?,
+            bitrate: bitrate?,
+            ktime: ktime?,
+            vcodec: vcodec?,
+            trust: trust?,
+        })
+    }
+
+    fn trust(&mut self, url: Option<&SpiderUrl>) -> Found<Trust> {
+        let ca_file = self.optional(Id::SpiderCaFile, |meaning, path| {
+            meaning
+                .pem(Id::SpiderCaFile, path, "CERTIFICATE")
+                .map(|pem| Trust::Ca {
+                    file: PathBuf::from(path),
+                    pem,
+                })
+        });
+        let pin = self.optional(Id::SpiderPinSha256, |meaning, text| {
+            meaning.accept(Id::SpiderPinSha256, Fingerprint::parse(text))
+        });
+        let insecure = self.flag(Id::SpiderInsecure);
+        let (ca_file, pin, insecure) = (ca_file?, pin?, insecure?);
+        let asked: Vec<(Id, Trust)> = [
+            ca_file.map(|trust| (Id::SpiderCaFile, trust)),
+            pin.map(|pin| (Id::SpiderPinSha256, Trust::Pin(pin))),
+            insecure.then_some((Id::SpiderInsecure, Trust::Anything)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let Some((last, trust)) = asked.last().cloned() else {
+            return Ok(Trust::System);
+        };
+        if let [(first, _), .., (second, _)] = asked.as_slice() {
+            return Err(self.clash(*first, *second, "each says whom to trust: keep one of them"));
+        }
+        let encrypted = match url {
+            Some(SpiderUrl::Remote(endpoint)) => endpoint.is_tls(),
+            Some(SpiderUrl::Local) => false,
+            None => true,
+        };
+        if !encrypted {
+            return Err(self.clash(
+                last,
+                Id::SpiderUrl,
+                "has a meaning only for a wss:// address",
+            ));
+        }
+        Ok(trust)
+    }
+
+    pub(super) fn local(&mut self) -> Found<Local> {
+        let listen = self.parsed(Id::LocalListen, listen_address);
+        let port = self.whole(Id::LocalPort);
+        let tls_port = self.whole(Id::LocalTlsPort);
+        let certificate = self.certificate();
+        let driver_key = self.optional(Id::LocalDriverKeyFile, |meaning, path| {
+            let key = secret_file(path, meaning.outside).and_then(long_enough);
+            meaning.accept(Id::LocalDriverKeyFile, key)
+        });
+        if let (Ok(listen), Ok(None)) = (&listen, &driver_key)
+            && !listen.is_loopback()
+        {
+            self.clash(
+                Id::LocalListen,
+                Id::LocalDriverKeyFile,
+                "others can reach this address, so a driver key is needed: \
+                 name a file that holds one, or listen on 127.0.0.1",
+            );
+        }
+        if let (Ok(port), Ok(tls_port)) = (&port, &tls_port)
+            && port == tls_port
+            && *port != 0
+        {
+            self.clash(
+                Id::LocalPort,
+                Id::LocalTlsPort,
+                "two servers cannot share a port",
+            );
+        }
+        Ok(Local {
+            listen: listen?,
+            port: port?,
+            tls_port: tls_port?,
+            certificate: certificate?,
+            driver_key: driver_key?,
+        })
+    }
+
+    fn certificate(&mut self) -> Found<Option<Certificate>> {
+        let chain = self.optional(Id::LocalCertFile, |meaning, path| {
+            let pem = meaning.pem(Id::LocalCertFile, path, "CERTIFICATE")?;
+            Ok((PathBuf::from(path), pem))
+        });
+        let key = self.optional(Id::LocalKeyFile, |meaning, path| {
+            let pem = meaning.pem(Id::LocalKeyFile, path, "PRIVATE KEY")?;
+            let text = String::from_utf8(pem).map_err(|_| "is not PEM text".to_owned());
+            let text = meaning.accept(Id::LocalKeyFile, text)?;
+            Ok((PathBuf::from(path), Secret::new(text)))
+        });
+        match (chain?, key?) {
+            (Some((chain_file, chain_pem)), Some((key_file, key_pem))) => Ok(Some(Certificate {
+                chain_file,
+                chain_pem,
+                key_file,
+                key_pem,
+            })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.clash(
+                Id::LocalCertFile,
+                Id::LocalKeyFile,
+                "a certificate needs its key",
+            )),
+            (None, Some(_)) => Err(self.clash(
+                Id::LocalKeyFile,
+                Id::LocalCertFile,
+                "a key needs its certificate",
+            )),
+        }
+    }
+
+    pub(super) fn ice(&mut self) -> Found<Ice> {
+        let servers = self.ice_servers();
+        let policy = self.word(Id::IcePolicy, IcePolicy::from_word);
+        let gather = self.millis(Id::IceGatherMs);
+        if let (Ok(servers), Ok(IcePolicy::Relay)) = (&servers, &policy)
+            && !servers.iter().any(IceServer::is_turn)
+        {
+            self.clash(
+                Id::IcePolicy,
+                Id::IceServers,
+                "needs a turn: server to relay through",
+            );
+        }
+        Ok(Ice {
+            servers: servers?,
+            policy: policy?,
+            gather: gather?,
+        })
+    }
+
+    fn ice_servers(&mut self) -> Found<Vec<IceServer>> {
+        let said = self.said(Id::IceServers)?;
+        let Value::Servers(entries) = said.value else {
+            unreachable!("the schema says that ice.servers is a list")
+        };
+        let mut servers = Ok(Vec::new());
+        for (i, (entry, origin)) in entries.iter().zip(self.raw.servers_at()).enumerate() {
+            match IceServer::from_said(entry, self.outside) {
+                Ok(server) => {
+                    if let Ok(servers) = &mut servers {
+                        servers.push(server);
+                    }
+                }
+                Err(wrong) => {
+                    for (key, what) in wrong {
+                        let path = format!("{}[{i}].{key}", Id::IceServers.key().path);
+                        self.problems
+                            .push(Problem::of_key(origin.clone(), path, what));
+                    }
+                    servers = Err(Noted);
+                }
+            }
+        }
+        servers
+    }
+
+    /// A PEM file that holds at least one block of the wanted kind.
+    fn pem(&mut self, id: Id, path: &str, wanted: &str) -> Found<Vec<u8>> {
+        let judged = match self.outside.read(Path::new(path)) {
+            Err(error) => Err(cannot_read(&error)),
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(wanted);
+                if text.lines().any(begins) {
+                    Ok(bytes)
+                } else {
+                    Err(format!(
+                        "must be a PEM file, with a line -----BEGIN {wanted}-----"
+                    ))
+                }
+            }
+        };
+        self.accept(id, judged)
+    }
+}
+
+fn listen_address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an IP address, without a port: 127.0.0.1 for this machine alone, 0.0.0.0 for everyone".to_owned()
+    })
+}
+
+/// A driver key that cannot be guessed in an afternoon.
+fn long_enough(key: Secret) -> Result<Secret, String> {
+    // choice: short keys fall to guessing over a LAN; `openssl rand -hex 16` makes a good one.
+    const SHORTEST: usize = 8;
+    if key.expose().chars().count() < SHORTEST {
+        return Err(format!(
+            "the key in it is shorter than {SHORTEST} characters"
+        ));
+    }
+    Ok(key)
+}

@@ -1,0 +1,379 @@
+//! The table of configuration keys: the one place that lists them.
+//!
+//! Reading, error texts, `spidercar check`, `board/sim/spidercar.toml` and the tests all follow
+//! this table, so a key cannot exist for one of them and not for another. To add a key, add a line
+//! here, use its [`Id`] in `meaning.rs`, and write `board/sim/spidercar.toml` anew with
+//! `spidercar check > board/sim/spidercar.toml`.
+//!
+//! ```text
+//!  Id (for the code)   name in its table   kind: default, range, unit      one line for people
+//!  CameraFps           "fps"               whole(30, 1, 60, "frames/s")    "Frames a second."
+//! ```
+//!
+//! Promises: paths are unique and lower case; keys of a table stand together, in the order in
+//! which they are printed.
+//! Knows nothing of: files, and what values mean together (`meaning.rs`).
+
+use super::kind::{Kind, flag, millis, or_zero, stepped, text, whole, word};
+use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Output, ReverseKind};
+use crate::logic::failsafe::FailsafeConfig;
+use crate::logic::units::PulseWidth;
+
+/// One key: where it stands, what it may hold and what it does.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in the code.
+    pub id: Id,
+    /// The table it stands in: `camera`, `drive.calibration`.
+    pub table: &'static str,
+    /// Its name in the table: `fps`.
+    pub name: &'static str,
+    /// Table and name: `camera.fps`.
+    pub path: &'static str,
+    /// What it may hold, and its default.
+    pub kind: Kind,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name: `camera`, `drive.calibration`.
+    pub name: &'static str,
+    /// What its keys are about.
+    pub doc: &'static str,
+}
+
+macro_rules! keys {
+    ($( $table:literal, $about:literal; { $( $id:ident $name:literal $kind:expr, $doc:literal; )* } )*) => {
+        /// The name of a key in the code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Id { $( $( #[doc = $doc] $id, )* )* }
+
+        impl Id {
+            /// Its line in the table.
+            #[must_use]
+            pub const fn key(self) -> &'static Key {
+                match self { $( $( Self::$id => &const { Key {
+                    id: Self::$id,
+                    table: $table,
+                    name: $name,
+                    path: concat!($table, ".", $name),
+                    kind: $kind,
+                    doc: $doc,
+                } }, )* )* }
+            }
+        }
+
+        /// Every key, in the order in which they are printed.
+        pub const KEYS: &[Id] = &[ $( $( Id::$id, )* )* ];
+
+        /// Every table, in the order in which they are printed.
+        pub const TABLES: &[Table] = &[ $( Table { name: $table, doc: $about }, )* ];
+    };
+}
+
+/// The keys of one entry of `ice.servers`, with what they hold.
+pub const SERVER_KEYS: &[(&str, &str)] = &[
+    (
+        "urls",
+        "one address or a list: stun:HOST:PORT, turn:HOST:PORT?transport=udp (or tcp)",
+    ),
+    ("username", "the user name a TURN server wants"),
+    (
+        "credential_file",
+        "path of a file that holds the TURN password, and nothing else",
+    ),
+    (
+        "credential_env",
+        "name of an environment variable that holds the TURN password",
+    ),
+];
+
+/// The range of every pulse, from the type that holds one.
+const PULSE_MIN: i64 = PulseWidth::MIN.get() as i64;
+const PULSE_MAX: i64 = PulseWidth::MAX.get() as i64;
+
+const PATH: &str = "the path of a file, or \"\" for none";
+
+// choice: the ranges are the widest that make sense, not the widest that can be stored.
+keys! {
+    "spider", "The relay that the car publishes to."; {
+        SpiderUrl "url"
+            text("local", "\"local\", wss://HOST:PORT or ws://HOST:PORT"),
+            "\"local\" starts a Spider inside this process; wss:// publishes to another one, ws:// without encryption.";
+        SpiderChannel "channel"
+            text("c9abcdefghijklmnopq0", "20 characters of 0-9 and a-v, the last one 0 or g"),
+            "The channel that the car publishes on and drivers subscribe to.";
+        SpiderBitrateKbps "bitrate_kbps"
+            whole(2500, 100, 20_000, "kbit/s"),
+            "Video bitrate to aim for; also sent to the Spider as brate=.";
+        SpiderKtime "ktime"
+            text("100", "letters, digits, '-', '_' and '.', or \"\" to leave it out"),
+            "Key-frame period, sent to the Spider as ktime= just as it stands here (its unit is not documented).";
+        SpiderVcodec "vcodec"
+            text("h264", "letters, digits, '-', '_' and '.', or \"\" to leave it out"),
+            "Video codec to ask for, sent to the Spider as vcodec= just as it stands here.";
+        SpiderCaFile "ca_file"
+            text("", PATH),
+            "Trust only the certificate authorities in this PEM file, not those of the system.";
+        SpiderPinSha256 "pin_sha256"
+            text("", "64 hexadecimal digits (colons between them are fine), or \"\" for none"),
+            "Trust only the certificate with this fingerprint, as `openssl x509 -noout -fingerprint -sha256` prints it.";
+        SpiderInsecure "insecure"
+            flag(false),
+            "Trust any certificate, and so anyone on the way. For old servers, and for nothing else.";
+    }
+    "local", "The Spider inside this process (spider.url = \"local\"), and `spidercar spider`."; {
+        LocalListen "listen"
+            text("127.0.0.1", "an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for everyone"),
+            "Address to listen on. Any but a loopback address also needs `driver_key_file`.";
+        LocalPort "port"
+            whole(8266, 0, 65_535, "(TCP)"),
+            "Port of the viewer page and of ws://. 0 takes any free one.";
+        LocalTlsPort "tls_port"
+            whole(8267, 0, 65_535, "(TCP)"),
+            "Port of the same over TLS (https:// and wss://). 0 takes any free one.";
+        LocalCertFile "cert_file"
+            text("", PATH),
+            "PEM certificate (chain) to show. With none, one is made at each start.";
+        LocalKeyFile "key_file"
+            text("", PATH),
+            "PEM private key of `cert_file`.";
+        LocalDriverKeyFile "driver_key_file"
+            text("", PATH),
+            "File that holds the driver key: who knows it may watch and drive.";
+    }
+    "ice", "Finding a way through the network to the Spider."; {
+        IceServers "servers"
+            Kind::Servers,
+            "STUN and TURN servers, in the order to try them.";
+        IcePolicy "policy"
+            word(IcePolicy::All.word(), IcePolicy::WORDS),
+            "\"relay\" sends everything through a TURN server.";
+        IceGatherMs "gather_ms"
+            whole(3000, 100, 10_000, "ms"),
+            "Longest wait for candidates; then the car offers what it has.";
+    }
+    "camera", "What the car sees."; {
+        CameraSource "source"
+            word(CameraSource::Sim.word(), CameraSource::WORDS),
+            "\"libcamera\" is a CSI camera, \"v4l\" a USB one, \"sim\" a moving test picture.";
+        CameraWidth "width"
+            stepped(1280, 160, 1920, 2, "pixels"),
+            "Picture width. H.264 wants it even.";
+        CameraHeight "height"
+            stepped(720, 120, 1080, 2, "pixels"),
+            "Picture height. H.264 wants it even.";
+        CameraFps "fps"
+            whole(30, 1, 60, "frames/s"),
+            "Frames a second.";
+        CameraRotation "rotation"
+            stepped(0, 0, 270, 90, "degrees"),
+            "Turn the picture clockwise, for a camera that is mounted sideways or upside down.";
+    }
+    "encoder", "Frames to H.264."; {
+        EncoderKind "kind"
+            word(EncoderKind::Auto.word(), EncoderKind::WORDS),
+            "\"auto\" takes the hardware encoder where there is one, else the `openh264` library.";
+    }
+    "drive", "From a command to motor and servo."; {
+        DriveOutput "output"
+            word(Output::Sim.word(), Output::WORDS),
+            "What is driven: pulses on PWM pins, a PCA9685 board, an H-bridge, or the simulated car.";
+        DriveTickHz "tick_hz"
+            whole(200, 50, 1000, "Hz"),
+            "How often the control thread decides and writes.";
+        DriveMaxForwardPermille "max_forward_permille"
+            whole(1000, 0, 1000, "permille"),
+            "Most throttle forward; more is cut off. Lower it for a learner.";
+        DriveMaxReversePermille "max_reverse_permille"
+            whole(1000, 0, 1000, "permille"),
+            "Most throttle in reverse; more is cut off.";
+        DriveMaxSteeringPermille "max_steering_permille"
+            whole(1000, 0, 1000, "permille"),
+            "Most steering to either side; more is cut off.";
+        DriveThrottleSlewPermillePerS "throttle_slew_permille_per_s"
+            whole(4000, 0, 100_000, "permille/s"),
+            "How fast throttle may leave neutral; it returns at once. 0 is without limit.";
+        DriveSteeringSlewPermillePerS "steering_slew_permille_per_s"
+            whole(0, 0, 100_000, "permille/s"),
+            "How fast steering may leave the centre; it returns at once. 0 is without limit.";
+        DriveThrottleStep "throttle_step"
+            whole(20, 1, 1000, "steps"),
+            "Full scale of the old app's throttle slider (`UI.THROTTLE_STEP`).";
+        DriveSteeringStep "steering_step"
+            whole(20, 1, 1000, "steps"),
+            "Full scale of the old app's steering slider (`UI.STEERING_STEP`).";
+        DriveReverse "reverse"
+            word(ReverseKind::Esc.word(), ReverseKind::WORDS),
+            "\"esc\" brakes, rests in neutral and only then reverses, as RC car ESCs want; \"direct\" reverses at once.";
+        DriveBrakeMs "brake_ms"
+            whole(150, 0, 2000, "ms"),
+            "How long the ESC gets the brake pulse before neutral.";
+        DriveBrakeNeutralMs "brake_neutral_ms"
+            whole(100, 0, 2000, "ms"),
+            "How long the ESC then gets neutral before reverse.";
+    }
+    "drive.calibration", "Pulse widths of this very car. Wheels off the ground while you find them!"; {
+        CalibrationThrottleMinUs "throttle_min_us"
+            whole(1000, PULSE_MIN, PULSE_MAX, "us"),
+            "Full reverse.";
+        CalibrationThrottleZeroUs "throttle_zero_us"
+            whole(1500, PULSE_MIN, PULSE_MAX, "us"),
+            "Standing still.";
+        CalibrationForwardZeroUs "forward_zero_us"
+            whole(1540, PULSE_MIN, PULSE_MAX, "us"),
+            "The first pulse that moves the car forward.";
+        CalibrationThrottleMaxUs "throttle_max_us"
+            whole(2000, PULSE_MIN, PULSE_MAX, "us"),
+            "Full forward.";
+        CalibrationBrakeUs "brake_us"
+            whole(1300, PULSE_MIN, PULSE_MAX, "us"),
+            "The pulse that makes the ESC brake, from `throttle_min_us` to `throttle_zero_us`.";
+        CalibrationSteeringMinUs "steering_min_us"
+            whole(1000, PULSE_MIN, PULSE_MAX, "us"),
+            "Full right.";
+        CalibrationSteeringZeroUs "steering_zero_us"
+            whole(1500, PULSE_MIN, PULSE_MAX, "us"),
+            "Straight ahead.";
+        CalibrationSteeringMaxUs "steering_max_us"
+            whole(2000, PULSE_MIN, PULSE_MAX, "us"),
+            "Full left.";
+    }
+    "failsafe", "When the car stops by itself. The limits are in the code and cannot be configured away."; {
+        FailsafeHoldMs "hold_ms"
+            millis(100, &FailsafeConfig::HOLD),
+            "Silence of the driver after which the throttle is let go.";
+        FailsafeNeutralMs "neutral_ms"
+            millis(200, &FailsafeConfig::NEUTRAL),
+            "Silence after which the car is stopped, wheels straight. More than `hold_ms`.";
+        FailsafeRecoveryMs "recovery_ms"
+            millis(300, &FailsafeConfig::RECOVERY),
+            "How long the link must be good without a gap before the car may be armed again.";
+        FailsafeLegacyAgeMs "legacy_age_ms"
+            or_zero(millis(1500, &FailsafeConfig::LEGACY_AGE)),
+            "Silence after which a command of the old app ends. 0: not before the link dies.";
+        FailsafeCommandAgeMs "command_age_ms"
+            millis(150, &FailsafeConfig::COMMAND_AGE),
+            "A command that was this much longer on its way than the fastest is dropped.";
+    }
+    "telemetry", "What the car reports to its driver."; {
+        TelemetryRateHz "rate_hz"
+            whole(5, 1, 20, "Hz"),
+            "Reports a second while nothing changes; a change of state is reported at once.";
+    }
+    "sim", "The simulated car."; {
+        SimActuatorLog "actuator_log"
+            text("", PATH),
+            "Write each change of the outputs to this file, as one JSON object a line.";
+        SimFaults "faults"
+            text("", "KIND@MILLISECONDS, several between commas"),
+            "Parts that fail on purpose, and when after the start: video-panic, camera-error, camera-stall, link-panic, \
+             metrics-panic, runtime-stall, control-panic, control-stall, output-error.";
+    }
+    "log", "What goes to stderr, and so to the journal."; {
+        LogLevel "level"
+            word(LogLevel::Info.word(), LogLevel::WORDS),
+            "The least severe message that is logged.";
+    }
+}
+
+/// The key with this dotted path.
+#[must_use]
+pub fn find(path: &str) -> Option<Id> {
+    KEYS.iter().copied().find(|id| id.key().path == path)
+}
+
+/// Whether a table has this name.
+#[must_use]
+pub fn is_table(name: &str) -> bool {
+    TABLES.iter().any(|table| table.name == name)
+}
+
+/// The dotted path of every key.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|id| id.key().path)
+}
+
+/// The names of the keys in one table.
+pub fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .map(|id| id.key())
+        .filter(move |key| key.table == table)
+        .map(|key| key.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::Value;
+    use super::*;
+
+    #[test]
+    fn every_path_finds_its_own_key_and_no_other() {
+        for id in KEYS {
+            assert_eq!(find(id.key().path), Some(*id));
+            assert_eq!(id.key().id, *id);
+            assert!(is_table(id.key().table));
+        }
+        assert_eq!(find("camera"), None);
+        assert_eq!(find("camera.FPS"), None);
+    }
+
+    #[test]
+    fn every_default_is_allowed() {
+        for id in KEYS {
+            let key = id.key();
+            let allowed = match (&key.kind, key.kind.default_value()) {
+                (Kind::Whole { .. }, Value::Whole(number)) => key.kind.allows_number(number),
+                (Kind::Word { words, .. }, Value::Text(word)) => words.contains(&word.as_str()),
+                (Kind::Text { .. }, Value::Text(_))
+                | (Kind::Flag { .. }, Value::Flag(_))
+                | (Kind::Servers, Value::Servers(_)) => true,
+                (kind, value) => panic!("{}: {kind:?} has a default {value:?}", key.path),
+            };
+            assert!(
+                allowed,
+                "{}: default {}",
+                key.path,
+                key.kind.default_value()
+            );
+        }
+    }
+
+    #[test]
+    fn every_name_is_plain_so_that_it_needs_no_quotes() {
+        for id in KEYS {
+            let plain = id
+                .key()
+                .path
+                .chars()
+                .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '.'));
+            assert!(plain, "{}", id.key().path);
+        }
+    }
+
+    #[test]
+    fn a_unit_at_the_end_of_a_name_is_the_unit_of_the_key() {
+        let suffixes = [
+            ("_ms", "ms"),
+            ("_us", "us"),
+            ("_hz", "Hz"),
+            ("_kbps", "kbit/s"),
+            ("_permille", "permille"),
+            ("_permille_per_s", "permille/s"),
+        ];
+        for id in KEYS {
+            let Kind::Whole { unit, .. } = id.key().kind else {
+                continue;
+            };
+            let by_name = suffixes
+                .iter()
+                .find(|(suffix, _)| id.key().name.ends_with(suffix));
+            if let Some((_, expected)) = by_name {
+                assert_eq!(unit, *expected, "{}", id.key().path);
+            }
+        }
+    }
+}

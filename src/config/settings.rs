@@ -1,0 +1,137 @@
+//! What a configuration means: typed, in units, checked as a whole.
+//!
+//! One struct per table of the file, handed by `app` to the part it is for. Every value here is
+//! good: there is no way to make a [`Config`] but through `meaning.rs`, and nobody checks again.
+//!
+//! Promises: no field holds an "empty means none" text; every time is a [`Duration`].
+//! Knows nothing of: TOML, lines, flags.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::path::PathBuf;
+
+use super::fault::SimFault;
+use super::ice::IceServer;
+use super::relay::{Channel, SpiderUrl};
+use super::secret::Secret;
+use super::trust::Trust;
+use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Output, Rotation};
+use crate::logic::drive::DriveConfig;
+use crate::logic::failsafe::FailsafeConfig;
+use crate::logic::units::Kbps;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The relay to publish to.
+    pub spider: Spider,
+    /// The Spider inside this process.
+    pub local: Local,
+    /// Ways through the network.
+    pub ice: Ice,
+    /// The camera.
+    pub camera: Camera,
+    /// The H.264 encoder.
+    pub encoder: EncoderKind,
+    /// Motor and servo.
+    pub drive: Drive,
+    /// When the car stops by itself.
+    pub failsafe: FailsafeConfig,
+    /// Time between two reports to the driver while nothing changes.
+    pub telemetry_interval: Duration,
+    /// The simulated car.
+    pub sim: Sim,
+    /// The least severe message that is logged.
+    pub log_level: LogLevel,
+}
+
+/// The relay to publish to (`[spider]`).
+#[derive(Clone, Debug)]
+pub struct Spider {
+    /// Where it is.
+    pub url: SpiderUrl,
+    /// The channel to publish on, or to watch.
+    pub channel: Channel,
+    /// Video bitrate to aim for, also sent as `brate=`.
+    pub bitrate: Kbps,
+    /// Sent as `ktime=`, as it is.
+    pub ktime: Option<String>,
+    /// Sent as `vcodec=`, as it is.
+    pub vcodec: Option<String>,
+    /// Which certificate it may show.
+    pub trust: Trust,
+}
+
+/// The Spider inside this process (`[local]`).
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Address to listen on; not a loopback address only if there is a `driver_key`.
+    pub listen: IpAddr,
+    /// Plain port; 0 for any free one.
+    pub port: u16,
+    /// TLS port; 0 for any free one.
+    pub tls_port: u16,
+    /// The certificate to show; without one, it makes its own.
+    pub certificate: Option<Certificate>,
+    /// Who knows this may watch and drive; without one, everyone who reaches it may.
+    pub driver_key: Option<Secret>,
+}
+
+/// A certificate chain and its private key, both in PEM form, as read from their files.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// File of the chain, for messages.
+    pub chain_file: PathBuf,
+    /// The chain.
+    pub chain_pem: Vec<u8>,
+    /// File of the key, for messages.
+    pub key_file: PathBuf,
+    /// The key.
+    pub key_pem: Secret,
+}
+
+/// Ways through the network (`[ice]`).
+#[derive(Clone, Debug)]
+pub struct Ice {
+    /// STUN and TURN servers in the order to try them.
+    pub servers: Vec<IceServer>,
+    /// Which candidates may be used.
+    pub policy: IcePolicy,
+    /// Longest wait for candidates before the offer goes out with those there are.
+    pub gather: Duration,
+}
+
+/// The camera (`[camera]`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Camera {
+    /// Where frames come from.
+    pub source: CameraSource,
+    /// Width in pixels, even.
+    pub width: u32,
+    /// Height in pixels, even.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: u32,
+    /// How far to turn the picture.
+    pub rotation: Rotation,
+}
+
+/// Motor and servo (`[drive]` and `[drive.calibration]`).
+#[derive(Clone, Copy, Debug)]
+pub struct Drive {
+    /// What the setpoint is written to.
+    pub output: Output,
+    /// Time between two ticks of the control thread.
+    pub tick: Duration,
+    /// Calibration, limits, reverse and steps, for the vehicle.
+    pub config: DriveConfig,
+}
+
+/// The simulated car (`[sim]`).
+#[derive(Clone, Debug)]
+pub struct Sim {
+    /// Where each change of the outputs is written.
+    pub actuator_log: Option<PathBuf>,
+    /// What fails on purpose.
+    pub faults: Vec<SimFault>,
+}
