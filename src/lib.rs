@@ -20,6 +20,7 @@
 //! # The map, in reading order
 //!
 //! - [`logic`]: what the car does and why. Pure: no clock, no thread, no socket, no allocation, and no `std`.
+//! - `peer`: one WebRTC peer with our settings; `net`: the car's way to a Spider; `spider`: a Spider of our own.
 //!
 //! # Features
 //!
@@ -33,3 +34,5 @@ pub mod cli;
 #[cfg(feature = "std")]
 pub mod config;
 pub mod logic;
+#[cfg(feature = "std")]
+pub mod peer;
