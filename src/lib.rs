@@ -33,6 +33,8 @@
 pub mod cli;
 #[cfg(feature = "std")]
 pub mod config;
+#[cfg(feature = "std")]
+pub mod hal;
 pub mod logic;
 #[cfg(feature = "std")]
 pub mod peer;
