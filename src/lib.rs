@@ -37,4 +37,6 @@ pub mod config;
 pub mod hal;
 pub mod logic;
 #[cfg(feature = "std")]
+pub mod net;
+#[cfg(feature = "std")]
 pub mod peer;

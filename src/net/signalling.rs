@@ -1,0 +1,286 @@
+//! The WebSocket to a Spider: frames in and out, as messages that `logic::session` understands.
+//!
+//! ```text
+//!   text frame {"type":T,"data":STRING} ─▶ Message { kind, data }     "close"      ─▶ Message::close
+//!   anything else (binary, no JSON, no type)                                        ─▶ junk, counted
+//! ```
+//!
+//! Promises: an inbound frame never ends the socket by what it holds; `data` is always sent as a
+//! string. Knows nothing of: peers, what a message means.
+//! Sources: PROTOCOL.md 1.1 to 1.3, 2.1 to 2.3.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message as Frame};
+
+/// Ports of Spider, plain and TLS. spec: protocol 1.4.
+const PLAIN_PORT: u16 = 8266;
+const TLS_PORT: u16 = 8267;
+
+/// Longest time for TCP, TLS and the upgrade together. choice: a slow LTE attach takes 3 to 5 s.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Longest time a write may wait before the socket counts as dead. choice: as for connecting.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Largest message taken from a server. choice: descriptions are below 10 kB.
+const MESSAGE_LIMIT: usize = 256 * 1024;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A message of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its `type`; `close` for the plain text, empty for junk.
+    pub kind: String,
+    /// Its `data`; empty where there is none.
+    pub data: String,
+}
+
+/// Why there is no socket, or no longer one.
+#[derive(Debug)]
+pub enum SignallingError {
+    /// The address is no `ws://` or `wss://` URL.
+    Url(String),
+    /// Nothing answered in time.
+    TimedOut(String),
+    /// The address could not be reached or resolved.
+    Unreachable(String, std::io::Error),
+    /// TLS failed, mostly because of the certificate.
+    Tls(String, std::io::Error),
+    /// The server answered, but not with a WebSocket.
+    Refused(String, String),
+    /// An established socket broke.
+    Broken(String),
+}
+
+impl fmt::Display for SignallingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => write!(
+                f,
+                "{url:?} is no Spider address; write wss://HOST:8267 or ws://HOST:8266"
+            ),
+            Self::TimedOut(host) => write!(
+                f,
+                "{host} did not answer within {} s",
+                CONNECT_LIMIT.as_secs()
+            ),
+            Self::Unreachable(host, err) => write!(
+                f,
+                "cannot reach {host}: {err}; is the Spider running there?"
+            ),
+            Self::Tls(host, err) => write!(
+                f,
+                "TLS with {host}: {err}; for a self-signed Spider set spider.ca_file or spider.pin_sha256"
+            ),
+            Self::Refused(host, why) => write!(
+                f,
+                "{host} refused: {why}; check the channel id and the driver key"
+            ),
+            Self::Broken(why) => write!(f, "signalling socket: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SignallingError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreachable(_, err) | Self::Tls(_, err) => Some(err),
+            Self::Url(_) | Self::TimedOut(_) | Self::Refused(..) | Self::Broken(_) => None,
+        }
+    }
+}
+
+/// An open signalling socket.
+pub struct Socket {
+    stream: WebSocketStream<Box<dyn Stream>>,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    /// Connects to `url` with `path_and_query` appended.
+    ///
+    /// # Errors
+    /// Each step has its own variant, which says what to do.
+    pub async fn connect(
+        url: &str,
+        path_and_query: &str,
+        tls: &Arc<ClientConfig>,
+    ) -> Result<Self, SignallingError> {
+        let bad = || SignallingError::Url(url.to_owned());
+        let address: Uri = url.trim_end_matches('/').parse().map_err(|_| bad())?;
+        let is_tls = match address.scheme_str() {
+            Some("wss") => true,
+            Some("ws") => false,
+            _ => return Err(bad()),
+        };
+        let host = address.host().ok_or_else(bad)?.to_owned();
+        let port = address
+            .port_u16()
+            .unwrap_or(if is_tls { TLS_PORT } else { PLAIN_PORT });
+        let scheme = if is_tls { "wss" } else { "ws" };
+        let full = format!("{scheme}://{host}:{port}{path_and_query}");
+        let named = format!("{host}:{port}");
+        let connecting = async {
+            let plain_host = host.trim_start_matches('[').trim_end_matches(']');
+            let tcp = TcpStream::connect((plain_host, port))
+                .await
+                .map_err(|err| SignallingError::Unreachable(named.clone(), err))?;
+            let _ = tcp.set_nodelay(true); // only slower without
+            let stream: Box<dyn Stream> = if is_tls {
+                let name = ServerName::try_from(plain_host.to_owned()).map_err(|_| bad())?;
+                let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
+                Box::new(secured.map_err(|err| SignallingError::Tls(named.clone(), err))?)
+            } else {
+                Box::new(tcp)
+            };
+            let limits = WebSocketConfig::default()
+                .max_message_size(Some(MESSAGE_LIMIT))
+                .max_frame_size(Some(MESSAGE_LIMIT));
+            tokio_tungstenite::client_async_with_config(full.as_str(), stream, Some(limits))
+                .await
+                .map_err(|err| SignallingError::Refused(named.clone(), refusal(&err)))
+        };
+        let (stream, _) = timeout(CONNECT_LIMIT, connecting)
+            .await
+            .map_err(|_| SignallingError::TimedOut(named.clone()))??;
+        Ok(Self { stream })
+    }
+
+    /// Sends `{"type":kind,"data":data}`.
+    ///
+    /// # Errors
+    /// The socket is closed or does not take the message.
+    pub async fn send(&mut self, kind: &str, data: &str) -> Result<(), SignallingError> {
+        let text = json!({"type": kind, "data": data}).to_string();
+        timeout(WRITE_LIMIT, self.stream.send(Frame::text(text)))
+            .await
+            .map_err(|_| SignallingError::Broken("a write took too long".to_owned()))?
+            .map_err(|err| SignallingError::Broken(err.to_string()))
+    }
+
+    /// Waits for the next message. Cancel-safe.
+    ///
+    /// # Errors
+    /// The socket ended.
+    pub async fn recv(&mut self) -> Result<Message, SignallingError> {
+        loop {
+            let frame = self
+                .stream
+                .next()
+                .await
+                .ok_or_else(|| SignallingError::Broken("closed by the server".to_owned()))?
+                .map_err(|err| SignallingError::Broken(err.to_string()))?;
+            match frame {
+                Frame::Text(text) => return Ok(parse(&text)),
+                Frame::Binary(_) => return Ok(junk()),
+                Frame::Close(_) => {
+                    return Err(SignallingError::Broken("closed by the server".to_owned()));
+                }
+                Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => {} // the library answers pings
+            }
+        }
+    }
+
+    /// Says goodbye; failures do not matter any more.
+    pub async fn close(mut self) {
+        let _ = timeout(Duration::from_millis(200), self.stream.close(None)).await;
+    }
+}
+
+fn refusal(err: &tungstenite::Error) -> String {
+    match err {
+        tungstenite::Error::Http(response) => {
+            let body = response
+                .body()
+                .as_deref()
+                .map(String::from_utf8_lossy)
+                .unwrap_or_default();
+            format!("HTTP {} {}", response.status().as_u16(), body.trim())
+        }
+        other => other.to_string(),
+    }
+}
+
+fn junk() -> Message {
+    Message {
+        kind: String::new(),
+        data: String::new(),
+    }
+}
+
+/// Reads a text frame; `data` that is no string is taken as absent.
+fn parse(text: &str) -> Message {
+    if text.trim() == "close" {
+        return Message {
+            kind: "close".to_owned(),
+            data: String::new(),
+        };
+    }
+    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else {
+        return junk();
+    };
+    let field = |key| {
+        object
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Message {
+        kind: field("type"),
+        data: field("data"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_become_messages_and_junk_stays_harmless() {
+        let of = |text| {
+            let message = parse(text);
+            (message.kind, message.data)
+        };
+        let pair = |kind: &str, data: &str| (kind.to_owned(), data.to_owned());
+        assert_eq!(
+            of(r#"{"type":"answer","data":"v=0\r\n"}"#),
+            pair("answer", "v=0\r\n")
+        );
+        assert_eq!(of(r#"{"type":"ping"}"#), pair("ping", ""));
+        assert_eq!(of(r#"{"type":"joins","data":{"a":1}}"#), pair("joins", ""));
+        assert_eq!(of("close"), pair("close", ""));
+        for text in [
+            "",
+            "[]",
+            "null",
+            "{",
+            "\"answer\"",
+            r#"{"type":3}"#,
+            "\u{0}",
+        ] {
+            assert_eq!(of(text), pair("", ""), "{text:?}");
+        }
+    }
+}
