@@ -40,3 +40,5 @@ pub mod logic;
 pub mod net;
 #[cfg(feature = "std")]
 pub mod peer;
+#[cfg(feature = "std")]
+pub mod spider;

@@ -1,0 +1,298 @@
+//! Who is on a channel: at most one publisher, several viewers, and what they hear of each other.
+//!
+//! Every member leaves by dropping its [`Member`]; there is no other way out, so a session that ends
+//! for any reason, panic included, is gone from the channel at once.
+//!
+//! Promises: locks are held for a few instructions and never across an await. Knows nothing of: bytes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use rtc::rtp;
+use tokio::sync::mpsc;
+use webrtc::data_channel::RTCDataChannelMessage;
+
+use super::MAX_SUBSCRIBERS;
+use super::relay::{Downlink, Uplink, lock};
+use crate::peer::Codec;
+
+/// Signalling messages waiting to be written to one socket. choice: joins are the only burst.
+pub(super) const OUTBOX_ROOM: usize = 16;
+
+/// Something another member causes to be written to a socket, or its end.
+#[derive(Clone, Debug)]
+pub(super) enum Note {
+    /// Somebody joined or left; the text goes into `data`.
+    Joins(String),
+    /// Leave now; the reason goes to the log.
+    Leave(&'static str),
+}
+
+/// Why a client may not join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is a publisher already.
+    Busy,
+    /// There are [`MAX_SUBSCRIBERS`] viewers already.
+    Full,
+}
+
+/// All channels of a Spider.
+#[derive(Default)]
+pub(super) struct Channels(Mutex<HashMap<String, Arc<Channel>>>);
+
+impl Channels {
+    /// The channel of that id, made if need be.
+    pub(super) fn get(&self, id: &str) -> Arc<Channel> {
+        let mut channels = lock(&self.0);
+        channels.retain(|_, channel| Arc::strong_count(channel) > 1 || !channel.is_empty());
+        Arc::clone(channels.entry(id.to_owned()).or_default())
+    }
+
+    /// Ids of the channels that have a publisher, in order.
+    pub(super) fn published(&self) -> Vec<String> {
+        let mut ids: Vec<_> = lock(&self.0)
+            .iter()
+            .filter(|(_, channel)| channel.uplink().is_some())
+            .map(|(id, _)| id.clone())
+            .collect();
+        ids.sort();
+        ids
+    }
+}
+
+/// One channel.
+#[derive(Default)]
+pub(super) struct Channel(Mutex<Members>);
+
+#[derive(Default)]
+struct Members {
+    next: u64,
+    publisher: Option<Publisher>,
+    subscribers: Vec<Subscriber>,
+}
+
+struct Publisher {
+    id: u64,
+    outbox: mpsc::Sender<Note>,
+    uplink: Arc<Uplink>,
+    codec: Option<Codec>,
+}
+
+struct Subscriber {
+    id: u64,
+    outbox: mpsc::Sender<Note>,
+    downlink: Arc<Downlink>,
+}
+
+impl Channel {
+    /// Joins as the publisher.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        uplink: Arc<Uplink>,
+        codec: Option<Codec>,
+        replace: bool,
+    ) -> Result<(Member, mpsc::Receiver<Note>), Refusal> {
+        let (outbox, notes) = mpsc::channel(OUTBOX_ROOM);
+        let mut members = lock(&self.0);
+        if let Some(old) = &members.publisher {
+            if !replace {
+                return Err(Refusal::Busy);
+            }
+            let _ = old
+                .outbox
+                .try_send(Note::Leave("replaced by a new publisher"));
+        }
+        let id = members.next_id();
+        members.publisher = Some(Publisher {
+            id,
+            outbox,
+            uplink,
+            codec,
+        });
+        members.announce(id);
+        drop(members);
+        Ok((self.member(id), notes))
+    }
+
+    /// Joins as a viewer.
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        downlink: Arc<Downlink>,
+    ) -> Result<(Member, mpsc::Receiver<Note>), Refusal> {
+        let (outbox, notes) = mpsc::channel(OUTBOX_ROOM);
+        let mut members = lock(&self.0);
+        if members.subscribers.len() >= MAX_SUBSCRIBERS {
+            return Err(Refusal::Full);
+        }
+        let id = members.next_id();
+        members.subscribers.push(Subscriber {
+            id,
+            outbox,
+            downlink,
+        });
+        members.announce(id);
+        drop(members);
+        Ok((self.member(id), notes))
+    }
+
+    fn member(self: &Arc<Self>, id: u64) -> Member {
+        Member {
+            channel: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// The way to the publisher, while there is one.
+    pub(super) fn uplink(&self) -> Option<Arc<Uplink>> {
+        lock(&self.0)
+            .publisher
+            .as_ref()
+            .map(|publisher| Arc::clone(&publisher.uplink))
+    }
+
+    /// The publisher's video codec, while there is one.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        lock(&self.0)
+            .publisher
+            .as_ref()
+            .and_then(|publisher| publisher.codec)
+    }
+
+    /// Hands a packet to every viewer.
+    pub(super) fn video(&self, packet: &rtp::Packet) {
+        for subscriber in &lock(&self.0).subscribers {
+            subscriber.downlink.video(packet.clone());
+        }
+    }
+
+    /// Hands a metric message to every viewer.
+    pub(super) async fn metric(&self, message: &RTCDataChannelMessage) {
+        let downlinks: Vec<_> = lock(&self.0)
+            .subscribers
+            .iter()
+            .map(|one| Arc::clone(&one.downlink))
+            .collect();
+        for downlink in downlinks {
+            downlink.metric(message).await;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let members = lock(&self.0);
+        members.publisher.is_none() && members.subscribers.is_empty()
+    }
+}
+
+impl Members {
+    fn next_id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Tells everybody but `but` how many are here now.
+    fn announce(&self, but: u64) {
+        let text = format!(
+            "publishers={} subscribers={}",
+            usize::from(self.publisher.is_some()),
+            self.subscribers.len()
+        );
+        let publisher = self.publisher.iter().map(|one| (one.id, &one.outbox));
+        let subscribers = self.subscribers.iter().map(|one| (one.id, &one.outbox));
+        for (id, outbox) in publisher.chain(subscribers) {
+            if id != but {
+                // A full outbox means a stuck socket; joins is only information.
+                let _ = outbox.try_send(Note::Joins(text.clone()));
+            }
+        }
+    }
+}
+
+/// A place on a channel, given up when dropped.
+pub(super) struct Member {
+    channel: Arc<Channel>,
+    id: u64,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut members = lock(&self.channel.0);
+        if members
+            .publisher
+            .as_ref()
+            .is_some_and(|publisher| publisher.id == self.id)
+        {
+            members.publisher = None;
+        }
+        members
+            .subscribers
+            .retain(|subscriber| subscriber.id != self.id);
+        members.announce(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joins(notes: &mut mpsc::Receiver<Note>) -> Vec<String> {
+        std::iter::from_fn(|| notes.try_recv().ok())
+            .map(|note| format!("{note:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn rule_18_a_second_publisher_is_refused_or_replaces_the_first() {
+        let channel = Channels::default().get("a");
+        let (_one, mut notes) = channel
+            .publish(Arc::default(), None, false)
+            .unwrap_or_else(|why| panic!("{why:?}"));
+        assert_eq!(
+            channel.publish(Arc::default(), None, false).err(),
+            Some(Refusal::Busy)
+        );
+        let two = channel.publish(Arc::default(), None, true);
+        assert!(two.is_ok());
+        assert_eq!(
+            joins(&mut notes),
+            [r#"Leave("replaced by a new publisher")"#]
+        );
+    }
+
+    #[test]
+    fn rule_13_joins_and_leaves_are_told_to_the_others() {
+        let channels = Channels::default();
+        let channel = channels.get("a");
+        let (publisher, mut notes) = channel
+            .publish(Arc::default(), None, false)
+            .unwrap_or_else(|why| panic!("{why:?}"));
+        let subscriber = channel
+            .subscribe(Downlink::new().0)
+            .unwrap_or_else(|why| panic!("{why:?}"));
+        assert_eq!(
+            joins(&mut notes),
+            [r#"Joins("publishers=1 subscribers=1")"#]
+        );
+        drop(subscriber);
+        assert_eq!(
+            joins(&mut notes),
+            [r#"Joins("publishers=1 subscribers=0")"#]
+        );
+        assert_eq!(channels.published(), ["a"]);
+        drop(publisher);
+        assert!(channels.published().is_empty());
+    }
+
+    #[test]
+    fn a_channel_has_room_for_a_stated_number_of_viewers() {
+        let channel = Channels::default().get("a");
+        let members: Vec<_> = (0..MAX_SUBSCRIBERS)
+            .map(|_| channel.subscribe(Downlink::new().0))
+            .collect();
+        assert!(members.iter().all(Result::is_ok));
+        assert_eq!(
+            channel.subscribe(Downlink::new().0).err(),
+            Some(Refusal::Full)
+        );
+    }
+}

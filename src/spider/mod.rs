@@ -1,0 +1,84 @@
+//! The local Spider: signalling, relay and viewer page on one machine, for a LAN, a demo and the tests.
+//!
+//! A car always publishes to a Spider. Where there is no public one, this one runs inside the car or
+//! alone (`spidercar spider`), faithful to what clients have seen of the real one (README, protocol).
+//!
+//! ```text
+//!  publisher ══ws══▶ session ─┐                      ┌─ session ◀══ws══ viewer
+//!      │              peer ──▶│ channel (one per id) │◀── peer       │
+//!      └── RTP, metric ──────▶│  relay: RTP, metric ─┼──────────────▶│
+//!      ◀── stream, drive, PLI ┼───────── stream, drive, PLI ◀────────┘
+//! ```
+//!
+//! One WebSocket = one peer = one role on one channel. Files: `serve` (addresses, TLS, routes),
+//! `session` (one WebSocket), `channel` (who is on a channel), `relay` (bytes across it), `fault`
+//! (the ways in which a server can misbehave, for tests), `page` (the viewer's files).
+//!
+//! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
+//! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
+
+mod channel;
+mod fault;
+mod page;
+mod relay;
+mod serve;
+mod session;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::config::{Certificate, Secret};
+
+pub use fault::{Fault, Faults};
+pub use serve::{Spider, SpiderError};
+
+/// How a local Spider is to run.
+#[derive(Clone, Debug)]
+pub struct SpiderOptions {
+    /// Address to listen on; also decides where media may flow (loopback stays on loopback).
+    pub listen: IpAddr,
+    /// Plain port; 0 picks a free one.
+    pub port: u16,
+    /// TLS port; 0 picks a free one.
+    pub tls_port: u16,
+    /// Certificate chain and key in PEM; without them a self-signed one is made at each start.
+    pub certificate: Option<Certificate>,
+    /// What a client must give as `key=`; `None` lets anybody in.
+    pub driver_key: Option<Secret>,
+    /// Misbehaviour on purpose.
+    pub faults: Faults,
+    /// Time between two JSON pings to a publisher. spec: protocol 2.3 has 30 s.
+    pub ping_every: Duration,
+}
+
+impl Default for SpiderOptions {
+    fn default() -> Self {
+        Self {
+            listen: IpAddr::from([127, 0, 0, 1]),
+            port: 8266,
+            tls_port: 8267,
+            certificate: None,
+            driver_key: None,
+            faults: Faults::default(),
+            ping_every: Duration::from_secs(30),
+        }
+    }
+}
+
+impl SpiderOptions {
+    /// Where the peers of this Spider bind their media sockets.
+    fn media_addrs(&self) -> Vec<SocketAddr> {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        if self.listen.is_loopback() {
+            vec![loopback]
+        } else if self.listen.is_unspecified() {
+            vec![SocketAddr::from(([0, 0, 0, 0], 0)), loopback]
+        } else {
+            vec![SocketAddr::new(self.listen, 0)]
+        }
+    }
+}
+
+/// Most viewers of one channel. choice: each costs the car's uplink nothing but this machine CPU.
+const MAX_SUBSCRIBERS: usize = 16;

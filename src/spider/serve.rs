@@ -1,0 +1,273 @@
+//! The addresses of the local Spider: plain and TLS, signalling paths, viewer page.
+//!
+//! ```text
+//!   GET /live/ws/pub?channel=ID[&key=..]   upgrade ─▶ session (publisher)
+//!   GET /live/ws/sub?channel=ID[&key=..]   upgrade ─▶ session (viewer)
+//!   GET /channels.json                     {"channels":[...]}: who is on air
+//!   GET /, /NAME                           the page
+//! ```
+//!
+//! Promises: both listeners serve the same routes; dropping [`Spider`] stops them; an address in use
+//! or a bad certificate is an error that says what to do. Knows nothing of: WebRTC.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::channel::Channels;
+use super::fault::Fault;
+use super::session::{self, Request, Role};
+use super::{SpiderOptions, page, tls};
+use crate::peer::Codec;
+
+/// Largest signalling message. choice: an offer of a browser is below 10 kB.
+const MESSAGE_LIMIT: usize = 256 * 1024;
+
+/// A Spider that is serving; stops when dropped.
+#[derive(Debug)]
+pub struct Spider {
+    /// Address of the plain listener.
+    pub plain: SocketAddr,
+    /// Address of the TLS listener.
+    pub tls: SocketAddr,
+    /// SHA-256 of the certificate, in hexadecimal digits, for clients that pin it.
+    pub certificate_sha256: String,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Spider {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Why a Spider cannot start.
+#[derive(Debug)]
+pub enum SpiderError {
+    /// The address cannot be bound.
+    Bind(SocketAddr, std::io::Error),
+    /// There is no usable certificate.
+    Certificate(Box<dyn std::error::Error + Send + Sync>),
+    /// It would be open to the network without a driver key.
+    KeyMissing(SocketAddr),
+}
+
+impl fmt::Display for SpiderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(addr, err) if err.kind() == std::io::ErrorKind::AddrInUse => write!(
+                f,
+                "local Spider: {addr} is in use; stop the other program, or choose another port \
+                 (local.port, local.tls_port, or --port and --tls-port)"
+            ),
+            Self::Bind(addr, err) => write!(f, "local Spider: cannot listen on {addr}: {err}"),
+            Self::Certificate(err) => write!(
+                f,
+                "local Spider: certificate: {err}; give both local.cert_file and local.key_file as PEM, \
+                 or neither for a self-signed one"
+            ),
+            Self::KeyMissing(addr) => write!(
+                f,
+                "local Spider: {} is reachable from the network, so it needs a driver key: put a secret \
+                 into a file and name it in local.driver_key_file (or --driver-key-file)",
+                addr.ip()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SpiderError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(_, err) => Some(err),
+            Self::Certificate(err) => Some(err.as_ref()),
+            Self::KeyMissing(_) => None,
+        }
+    }
+}
+
+struct Shared {
+    channels: Channels,
+    options: Arc<SpiderOptions>,
+}
+
+impl Spider {
+    /// Binds both addresses and serves until dropped.
+    ///
+    /// # Errors
+    /// An address in use or forbidden, no usable certificate, or an open address without a key.
+    pub async fn start(options: SpiderOptions) -> Result<Self, SpiderError> {
+        let addr = |port| SocketAddr::new(options.listen, port);
+        if !options.listen.is_loopback() && options.driver_key.is_none() {
+            return Err(SpiderError::KeyMissing(addr(options.port)));
+        }
+        let identity = match &options.certificate {
+            Some(given) => tls::from_pem(given),
+            None => tls::self_signed(options.listen),
+        }
+        .map_err(SpiderError::Certificate)?;
+        session::warn_of(&options.faults);
+        let bind = |addr| async move {
+            TcpListener::bind(addr)
+                .await
+                .map_err(|err| SpiderError::Bind(addr, err))
+        };
+        let plain = bind(addr(options.port)).await?;
+        let secure = bind(addr(options.tls_port)).await?;
+        let io = |err| SpiderError::Bind(addr(0), err);
+        let plain_addr = plain.local_addr().map_err(io)?;
+        let secure = tls::TlsListener::new(secure, identity.config).map_err(io)?;
+        let tls_addr = axum::serve::Listener::local_addr(&secure).map_err(io)?;
+        let app = Router::new()
+            .route("/live/ws/pub", get(publish))
+            .route("/live/ws/sub", get(subscribe))
+            .route("/channels.json", get(channels))
+            .fallback(|uri: Uri| async move { page::file(uri.path()) })
+            .with_state(Arc::new(Shared {
+                channels: Channels::default(),
+                options: Arc::new(options),
+            }));
+        let secure_app = app.clone();
+        let tasks = vec![
+            tokio::spawn(async move {
+                let plain = axum::serve::ListenerExt::tap_io(plain, |stream| {
+                    let _ = stream.set_nodelay(true); // only slower without
+                });
+                if let Err(err) = axum::serve(plain, app).await {
+                    tracing::error!(%err, "spider: plain listener");
+                }
+            }),
+            tokio::spawn(async move {
+                if let Err(err) = axum::serve(secure, secure_app).await {
+                    tracing::error!(%err, "spider: TLS listener");
+                }
+            }),
+        ];
+        Ok(Self {
+            plain: plain_addr,
+            tls: tls_addr,
+            certificate_sha256: identity.sha256,
+            tasks,
+        })
+    }
+}
+
+async fn channels(State(shared): State<Arc<Shared>>) -> Response {
+    let body = json!({ "channels": shared.channels.published() }).to_string();
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, body).into_response()
+}
+
+async fn publish(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    join(&shared, query.as_deref(), upgrade, Role::Publisher)
+}
+
+async fn subscribe(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    join(&shared, query.as_deref(), upgrade, Role::Subscriber)
+}
+
+fn join(shared: &Shared, query: Option<&str>, upgrade: WebSocketUpgrade, role: Role) -> Response {
+    let query = query.unwrap_or_default();
+    let options = Arc::clone(&shared.options);
+    if let Some(key) = &options.driver_key
+        && !key.matches(parameter(query, "key").unwrap_or_default())
+    {
+        return (
+            StatusCode::FORBIDDEN,
+            "this Spider needs a driver key: add key=... to the address\n",
+        )
+            .into_response();
+    }
+    let upgrade = upgrade
+        .max_message_size(MESSAGE_LIMIT)
+        .max_frame_size(MESSAGE_LIMIT);
+    let Some(channel_id) = parameter(query, "channel").filter(|id| is_channel_id(id)) else {
+        if options.faults.has(Fault::BadChannelDrops) {
+            return upgrade.on_upgrade(|socket| async { drop(socket) });
+        }
+        return (
+            StatusCode::BAD_REQUEST,
+            "channel= is missing or no channel id: 20 characters of 0-9 and a-v, the last one 0 or g\n",
+        )
+            .into_response();
+    };
+    let request = Request {
+        role,
+        channel_id: channel_id.to_owned(),
+        vcodec: parameter(query, "vcodec").and_then(Codec::from_name),
+        brate_kbps: parameter(query, "brate").and_then(|text| text.parse().ok()),
+        ktime: parameter(query, "ktime").and_then(|text| text.parse().ok()),
+    };
+    let channel = shared.channels.get(channel_id);
+    upgrade.on_upgrade(move |socket| session::serve(socket, request, channel, options))
+}
+
+/// The value of a query parameter. Channel ids, keys and numbers need no percent-decoding.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// Whether an id has the form that Spider uses. Source: PROTOCOL.md 1.2 (rs/xid).
+fn is_channel_id(id: &str) -> bool {
+    id.len() == 20
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'))
+        && id.ends_with(['0', 'g'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_2_channel_ids_have_the_form_of_an_xid() {
+        assert!(is_channel_id("c9abcdefghijklmnopq0"));
+        for bad in [
+            "",
+            "c9abcdefghijklmnopq1",
+            "c9abcdefghijklmnopqw",
+            "C9abcdefghijklmnopq0",
+            "c9abcdefghijklmnopqq0",
+        ] {
+            assert!(!is_channel_id(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rule_1_unknown_parameters_are_ignored() {
+        let query = "a=b&channel=x&brate=800&ktime=100&channel=y";
+        assert_eq!(parameter(query, "channel"), Some("x"));
+        assert_eq!(parameter(query, "vcodec"), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! The TLS side of the local Spider: a certificate, and a listener whose handshakes wait for nobody.
+//!
+//! Without files a self-signed certificate is made at each start, good for this machine's names; its
+//! SHA-256 fingerprint is logged so that a client can pin it. A browser will warn, as it should.
+//!
+//! Promises: a client that stalls in its handshake delays no other. Knows nothing of: routes.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{Certificate, Fingerprint};
+
+/// Longest TLS handshake. choice: generous for LTE, short for a port scan.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Handshakes done but not yet taken. choice: more than a car will see at once.
+const ACCEPTED_ROOM: usize = 16;
+
+/// A server configuration and the fingerprint of its certificate.
+pub(super) struct Identity {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) sha256: String,
+}
+
+/// Why there is no certificate to serve with.
+pub(super) type IdentityError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The identity in two PEM texts, whose files are named in errors.
+pub(super) fn from_pem(given: &Certificate) -> Result<Identity, IdentityError> {
+    let named = |path: &Path, err: &dyn std::fmt::Display| format!("{}: {err}", path.display());
+    let chain = CertificateDer::pem_slice_iter(&given.chain_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|err| named(&given.chain_file, &err))?;
+    let key = PrivateKeyDer::from_pem_slice(given.key_pem.expose().as_bytes())
+        .map_err(|err| named(&given.key_file, &err))?;
+    identity(chain, key).map_err(|err| named(&given.chain_file, &err).into())
+}
+
+/// A self-signed identity for loopback, the given address and the usual local names.
+pub(super) fn self_signed(listen: IpAddr) -> Result<Identity, IdentityError> {
+    let mut names = vec![
+        "localhost".to_owned(),
+        "spidercar.local".to_owned(),
+        "127.0.0.1".to_owned(),
+    ];
+    if !listen.is_loopback() && !listen.is_unspecified() {
+        names.push(listen.to_string());
+    }
+    let made = rcgen::generate_simple_self_signed(names)?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    identity(vec![made.cert.der().clone()], key.into())
+}
+
+fn identity(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Identity, IdentityError> {
+    let leaf = chain.first().ok_or("the file holds no certificate")?;
+    let sha256 = Fingerprint::of(leaf).to_string();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Identity {
+        config: Arc::new(config),
+        sha256,
+    })
+}
+
+/// A listener that hands out connections whose TLS handshake is done.
+pub(super) struct TlsListener {
+    accepted: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    local: SocketAddr,
+    acceptor: JoinHandle<()>,
+}
+
+impl TlsListener {
+    /// Starts accepting on a bound listener.
+    pub(super) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let local = listener.local_addr()?;
+        let (tx, accepted) = mpsc::channel(ACCEPTED_ROOM);
+        let acceptor = tokio::spawn(accept_all(listener, TlsAcceptor::from(config), tx));
+        Ok(Self {
+            accepted,
+            local,
+            acceptor,
+        })
+    }
+}
+
+impl Drop for TlsListener {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+async fn accept_all(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    tx: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+) {
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(err) => {
+                // Out of file descriptors, or a client gone before accept: neither ends the server.
+                tracing::warn!(%err, "spider: accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (acceptor, tx) = (acceptor.clone(), tx.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true); // only slower without
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let _ = tx.send((stream, from)).await; // fails only when the server stops
+                }
+                Ok(Err(err)) => tracing::debug!(%from, %err, "spider: TLS handshake"),
+                Err(_) => tracing::debug!(%from, "spider: TLS handshake took too long"),
+            }
+        });
+    }
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.accepted.recv().await {
+            Some(accepted) => accepted,
+            // The acceptor task ends only with this listener; wait to be dropped.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.local)
+    }
+}

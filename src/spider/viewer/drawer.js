@@ -1,0 +1,101 @@
+// The details drawer: every number the page and the car have, for the one who asks why.
+//
+// The cockpit shows what a driver needs; this shows what a mechanic needs. Rows are made once and only their values change.
+//
+// Promises: builds nothing while closed.
+
+import { causeWord, refusalsIn, STATES } from './words.js';
+
+const number = (value, unit = '', digits = 0) => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
+const hex = (value) => (value ? value.toString(16).padStart(8, '0') : 'none');
+
+/** The table: section → [label, value of the model]. */
+const TABLE = [
+  ['Link', [
+    ['Channel', (m) => m.status.channel || '–'],
+    ['Round trip to the car', (m) => number(m.figures.rttMs, ' ms', 1)],
+    ['Network path', (m) => m.figures.path || '–'],
+    ['Packets lost', (m) => number(m.figures.lossPercent, ' %', 1)],
+    ['Clock error at most', (m) => number(m.clockErrorMs, ' ms', 1)],
+    ['Channels open', (m) => m.openChannels.join(', ') || 'none'],
+  ]],
+  ['Picture', [
+    ['Size', (m) => (m.frameSize.width ? `${m.frameSize.width} × ${m.frameSize.height}` : '–')],
+    ['Camera to screen', (m) => number(m.figures.latencyMs, ' ms')],
+    ['Painted', (m) => number(m.figures.fps, ' fps')],
+    ['Received', (m) => number(m.figures.kbps, ' kb/s')],
+    ['Codec', (m) => m.figures.codec || '–'],
+    ['Jitter buffer', (m) => number(m.figures.bufferMs, ' ms', 1)],
+    ['Decoding', (m) => number(m.figures.decodeMs, ' ms', 1)],
+    ['Freezes', (m) => number(m.figures.freezes)],
+  ]],
+  ['Car', [
+    ['State', (m) => (m.car ? `${STATES[m.car.state].word} (${causeWord(m.car.cause)})` : '–')],
+    ['Refusals', (m) => (m.car ? refusalsIn(m.car.refusals).map(({ says }) => says).join(', ') || 'none' : '–')],
+    ['Throttle, steering', (m) => (m.car ? `${m.car.throttle_us} µs, ${m.car.steering_us} µs` : '–')],
+    ['Camera', (m) => (m.car ? `${m.car.width} × ${m.car.height}, ${m.car.fps} fps` : '–')],
+    ['Encoder', (m) => (m.car ? `${(m.car.encode_us / 1000).toFixed(1)} ms, ${m.car.kbps} of ${m.car.target_kbps} kb/s` : '–')],
+    ['Frames, dropped', (m) => (m.car ? `${m.car.frames}, ${m.car.dropped}` : '–')],
+    ['Driver', (m) => (m.car ? (m.car.lease === m.helm.lease ? 'you' : hex(m.car.lease)) : '–')],
+    ['Up', (m) => (m.car ? `${Math.floor(m.car.uptime_s / 60)} min ${m.car.uptime_s % 60} s` : '–')],
+    ['Load, memory', (m) => (m.car ? `${(m.car.load_permille / 10).toFixed(0)} %, ${(m.car.mem_kb / 1024).toFixed(0)} MB` : '–')],
+  ]],
+  ['Commands', [
+    ['Sent: drive, neutral', (m) => `${m.helm.sent.drive}, ${m.helm.sent.neutral}`],
+    ['Sent: arm, stop', (m) => `${m.helm.sent.arm}, ${m.helm.sent.stop}`],
+    ['Accepted by the car', (m) => number(m.car?.accepted)],
+    ['Late, replayed', (m) => (m.car ? `${m.car.late}, ${m.car.replayed}` : '–')],
+    ['Foreign, malformed', (m) => (m.car ? `${m.car.foreign}, ${m.car.malformed}` : '–')],
+    ['Input', (m) => m.source],
+  ]],
+];
+
+export function createDrawer(document) {
+  const panel = document.getElementById('details');
+  const button = document.getElementById('details-button');
+  const values = [];
+
+  function build() {
+    const sections = TABLE.map(([title, rows]) => {
+      const section = document.createElement('section');
+      const heading = document.createElement('h3');
+      heading.textContent = title;
+      const list = document.createElement('dl');
+      for (const [label, read] of rows) {
+        const term = document.createElement('dt');
+        const value = document.createElement('dd');
+        term.textContent = label;
+        list.append(term, value);
+        values.push([value, read]);
+      }
+      section.append(heading, list);
+      return section;
+    });
+    document.getElementById('details-rows').replaceChildren(...sections);
+  }
+
+  const toggle = (open) => {
+    if (open && values.length === 0) build();
+    panel.hidden = !open;
+    button.setAttribute('aria-expanded', String(open));
+  };
+  button.addEventListener('click', () => toggle(panel.hidden));
+
+  return {
+    close: () => toggle(false),
+    /** Open it at the driver key. */
+    askKey() {
+      toggle(true);
+      const field = document.getElementById('key');
+      field.scrollIntoView();
+      field.focus();
+    },
+    tell(model) {
+      if (panel.hidden) return;
+      for (const [value, read] of values) {
+        const now = read(model);
+        if (value.textContent !== now) value.textContent = now;
+      }
+    },
+  };
+}

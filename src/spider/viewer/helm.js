@@ -1,0 +1,198 @@
+// What leaves the page for the car: drive commands, arm, stop, lease — and when nothing but neutral may.
+//
+// One timer and a few rules. A command is worth something only while it is new, so nothing is queued: each tick
+// sends the newest demand. Arm and stop ride channels that may lose them, so they repeat until the telemetry
+// shows them done; arm gives up after a moment (an arm that comes late would be a surprise), stop never does.
+//
+//   driving        drive at 50 Hz, and at once when an input changes
+//   not driving    neutral at 20 Hz, so that Arm finds a fresh neutral; nothing while someone else drives
+//   hidden         neutral once, then silence: the car's own deadman does the rest
+//   gate           after arming or a pause the controls must pass centre once before they count
+//
+// Promises: `neutralNow` and `stop` send inside the call, never later; no demand but neutral leaves unless the
+// telemetry says that we drive, the page has the focus, the gate is open and no stop is under way.
+// Knows nothing of: the DOM, how the link is made. Time and link are handed in.
+
+import { encode, nextSeq, Refusal, State, Want } from './wire.js';
+
+/** spec: 50 Hz while driving, 20 Hz neutral otherwise. */
+const DRIVE_MS = 20;
+const NEUTRAL_MS = 50;
+/** A timer tick this much early still counts, or a 20 ms timer would send every 40 ms. choice. */
+const EARLY_MS = 4;
+/** Arm repeats until the car is live, for a moment only. choice: a slow round trip fits several times. */
+const ARM_REPEAT_MS = 60;
+const ARM_GIVE_UP_MS = 1500;
+/** Stop repeats until the car shows it latched. choice: three per worst-case telemetry period. */
+const STOP_REPEAT_MS = 60;
+/** Asking for control repeats, because the request may be lost. choice. */
+const ASK_REPEAT_MS = 250;
+const ASK_GIVE_UP_MS = 3000;
+/** Our lease is renewed while we drive. choice: several times within any sensible expiry. */
+const RENEW_MS = 500;
+/** More than this waiting on the reliable channel means it is stuck; more stops behind it would not help. choice. */
+const STUCK_BYTES = 2048;
+/** Input-to-send samples kept for the page's figures. choice. */
+const KEEP_INPUTS = 512;
+
+const NEUTRAL = Object.freeze({ throttle: 0, steering: 0 });
+
+/** A lease id: random, never 0 (which means none). */
+export const newLease = (random = Math.random) => 1 + Math.floor(random() * 0xffff_fffe);
+
+export function createHelm({ link, pilot, now, lease }) {
+  let seq = 0;
+  let car = null;
+  let wish = null; // {kind: 'arm' | 'stop' | 'ask', until, next}
+  let armTimedOut = false;
+  let gate = true;
+  let visible = true;
+  let focused = true;
+  let drivenAt = -Infinity;
+  let renewedAt = -Infinity;
+  let asked = { throttle: 0, steering: 0 };
+  const sent = { drive: 0, neutral: 0, arm: 0, stop: 0 };
+  const inputs = [];
+
+  const carMoves = () => car !== null && (car.state === State.LIVE || car.state === State.COASTING);
+  const isDriving = () => carMoves() && car.lease === lease && focused && visible && wish?.kind !== 'stop';
+  const isWatching = () => car !== null && car.lease !== 0 && car.lease !== lease;
+  const isLatched = () => car !== null && !carMoves() && (car.refusals & Refusal.STOP_LATCHED) !== 0;
+
+  // Commands go on `drive` if it is there, else on `stream`; never on both.
+  const send = (text) => link.send(link.isOpen('drive') ? 'drive' : 'stream', text);
+  const take = () => { seq = nextSeq(seq); return seq; };
+
+  function sendDrive(demand, at) {
+    asked = demand;
+    drivenAt = at;
+    if (isWatching()) return;
+    const neutral = demand.throttle === 0 && demand.steering === 0;
+    if (send(encode.drive({ seq: take(), now: at, ...demand, lease }))) sent[neutral ? 'neutral' : 'drive'] += 1;
+  }
+
+  function sendArm(at) {
+    send(encode.lease({ id: lease, want: Want.TAKE }));
+    sendDrive(NEUTRAL, at);
+    if (send(encode.arm({ seq: take(), now: at, lease }))) sent.arm += 1;
+  }
+
+  function sendStop(at, first) {
+    const text = encode.stop({ seq: take(), now: at });
+    // The first goes the reliable way. Repeats take the channel that never waits for a lost packet, where there is one.
+    const label = first || !link.isOpen('drive') ? 'stream' : 'drive';
+    if (label === 'stream' && !first && link.waiting('stream') > STUCK_BYTES) return;
+    if (link.send(label, text) || (first && link.send('drive', text))) sent.stop += 1;
+  }
+
+  function pursueWish(at) {
+    if (wish === null) return;
+    const done = { arm: () => carMoves() && car.lease === lease, stop: isLatched, ask: () => car?.lease === lease }[wish.kind]();
+    if (done || at > wish.until) {
+      armTimedOut = wish.kind === 'arm' && !done;
+      wish = null;
+      return;
+    }
+    if (at < wish.next) return;
+    if (wish.kind === 'arm') sendArm(at);
+    else if (wish.kind === 'stop') sendStop(at, false);
+    else send(encode.lease({ id: lease, want: Want.ASK }));
+    wish.next = at + { arm: ARM_REPEAT_MS, stop: STOP_REPEAT_MS, ask: ASK_REPEAT_MS }[wish.kind];
+  }
+
+  function demandNow(at) {
+    if (!isDriving()) gate = true;
+    else if (gate && pilot.isNeutral()) gate = false;
+    const demand = pilot.step(at);
+    return gate ? NEUTRAL : demand;
+  }
+
+  /** Everything lets go and the car hears of it inside this call. */
+  function neutralNow() {
+    pilot.clear();
+    gate = true;
+    if (wish?.kind === 'arm') wish = null;
+    sendDrive(NEUTRAL, now());
+  }
+
+  return {
+    lease,
+    neutralNow,
+
+    /** Call every 20 ms. */
+    tick() {
+      const at = now();
+      pursueWish(at);
+      const demand = demandNow(at);
+      if (!visible) return;
+      if (at - drivenAt >= (isDriving() ? DRIVE_MS : NEUTRAL_MS) - EARLY_MS) sendDrive(demand, at);
+      if (isDriving() && at - renewedAt >= RENEW_MS) {
+        renewedAt = at;
+        send(encode.lease({ id: lease, want: Want.TAKE }));
+      }
+    },
+
+    /** A control moved: send it now. `eventAt` is the input event's own time stamp. */
+    inputChanged(eventAt) {
+      const at = now();
+      const demand = demandNow(at);
+      const same = demand.throttle === asked.throttle && demand.steering === asked.steering;
+      if (same || !isDriving()) return;
+      sendDrive(demand, at);
+      inputs.push(Object.freeze({ inputAt: eventAt, sentAt: at, throttle: demand.throttle, steering: demand.steering }));
+      if (inputs.length > KEEP_INPUTS) inputs.shift();
+    },
+
+    arm() {
+      if (!visible || !focused || wish?.kind === 'stop' || isWatching()) return;
+      const at = now();
+      armTimedOut = false;
+      gate = true;
+      wish = { kind: 'arm', until: at + ARM_GIVE_UP_MS, next: at + ARM_REPEAT_MS };
+      sendArm(at);
+    },
+
+    stop() {
+      const at = now();
+      wish = { kind: 'stop', until: Infinity, next: at + STOP_REPEAT_MS };
+      armTimedOut = false;
+      sendStop(at, true);
+      neutralNow();
+    },
+
+    /** Ask whoever drives to hand over. */
+    ask() {
+      const at = now();
+      if (wish?.kind !== 'stop') wish = { kind: 'ask', until: at + ASK_GIVE_UP_MS, next: at };
+    },
+
+    /** The page lost or gained the focus, went to the back or came to the front. */
+    attend(next) {
+      const had = focused && visible;
+      focused = next.focused ?? focused;
+      visible = next.visible ?? visible;
+      if (had && !(focused && visible)) neutralNow();
+    },
+
+    /** The page goes away: neutral, and let somebody else drive. */
+    leave() {
+      neutralNow();
+      if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
+    },
+
+    /** New telemetry, or null when the link is gone and nothing is known any more. */
+    heard(next) {
+      car = next;
+      if (next === null && wish?.kind !== 'stop') wish = null;
+      pursueWish(now());
+      if (isDriving()) armTimedOut = false;
+    },
+
+    view: () => ({
+      driving: isDriving(), gated: gate && isDriving(), watching: isWatching(), attentive: focused && visible,
+      arming: wish?.kind === 'arm', stopping: wish?.kind === 'stop', asking: wish?.kind === 'ask',
+      armTimedOut, asked, lease, seq, sent: { ...sent },
+    }),
+    inputs: () => inputs,
+  };
+}

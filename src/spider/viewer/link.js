@@ -1,0 +1,189 @@
+// Keeps the page on the car: signalling, peer, supervision, and trying again by itself.
+//
+// A driver must never have to reload. Every way a connection can end comes to `fail(why)`, which clears everything
+// and tries again with a jittered, growing delay; a page that comes back to the front or back on the network
+// tries at once. A socket that dies while the car is still heard is not yet a failure: the media may outlive it.
+//
+//   finding ─▶ signalling ─▶ offering ─▶ connecting ─▶ open
+//      ▲            │             │            │          │   fail(why)
+//      └───────── waiting ◀───────┴────────────┴──────────┘
+//
+// Promises: one attempt at a time (a late callback of an old one does nothing); `status()` always says what is
+// going on and why the last attempt ended. Knows nothing of: driving, what the messages mean.
+
+import { createPeer } from './peer.js';
+import { openSignalling, signallingUrl } from './signalling.js';
+
+/** Longest wait for each phase before the attempt is given up. choice: a slow LTE round trip ten times over. */
+const PATIENCE_MS = Object.freeze({ finding: 5000, signalling: 5000, offering: 10_000, connecting: 10_000 });
+/** First and longest delay before the next attempt; each is multiplied by 0.5 to 1. choice: fast for a blip; a restarted Spider
+ * has the page back within F7's three seconds. */
+const FIRST_RETRY_MS = 300;
+const LONGEST_RETRY_MS = 2000;
+/** Connected, and the car was never heard: it is not there, or joined by a Spider that does not re-offer. choice. */
+const NO_CAR_MS = 6000;
+/** The car fell silent. With the socket up the same peer may heal (ICE does after an outage); without it, it will not. choice. */
+const SILENT_MS = 8000;
+const SILENT_ALONE_MS = 800;
+const SUPERVISE_MS = 200;
+
+export const browserIo = () => ({
+  WebSocket, RTCPeerConnection, RTCRtpReceiver, MediaStream,
+  fetch: (...args) => fetch(...args),
+  setTimeout: (...args) => setTimeout(...args), clearTimeout: (id) => clearTimeout(id),
+  setInterval: (...args) => setInterval(...args), clearInterval: (id) => clearInterval(id),
+  now: () => performance.now(), random: () => Math.random(),
+});
+
+/** Delay before attempt `n` (from 0), ms. */
+export const retryDelay = (n, random) => Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(n, 10)) * (0.5 + random / 2);
+
+/** Callbacks in `on`: `status(status)`, `message(label, data)`, `stream(mediaStream)`, `channel(label, open)`. */
+export function createLink({ base, channel, key, io = browserIo(), on }) {
+  let attempt = null;
+  let tries = 0;
+  let retryTimer = null;
+  let status = { phase: 'idle', why: '', detail: '', since: io.now(), retryAt: null, channel: channel ?? '', tries: 0 };
+
+  const set = (phase, more = {}) => {
+    status = Object.freeze({ ...status, retryAt: null, ...more, phase, since: io.now(), tries });
+    on.status(status);
+  };
+
+  function drop() {
+    io.clearTimeout(retryTimer);
+    const old = attempt;
+    attempt = null;
+    old?.socket?.close();
+    old?.peer.close();
+  }
+
+  function fail(why, detail = '') {
+    drop();
+    const delay = retryDelay(tries, io.random());
+    tries += 1;
+    retryTimer = io.setTimeout(connect, delay);
+    set('waiting', { why, detail, retryAt: io.now() + delay });
+  }
+
+  async function onAir() {
+    const response = await io.fetch(new URL('/channels.json', base), { cache: 'no-store' });
+    const { channels } = await response.json();
+    return Array.isArray(channels) ? channels.filter((id) => typeof id === 'string') : [];
+  }
+
+  /** The channel asked for, else the first on the air; a car that is away for a moment keeps its place. */
+  async function findChannel() {
+    if (channel) return channel;
+    const channels = await onAir();
+    return channels.length === 0 || channels.includes(status.channel) ? status.channel : channels[0];
+  }
+
+  async function connect() {
+    drop();
+    const mine = { socket: null, peer: null, answered: false, heardAt: null };
+    const still = () => attempt === mine;
+    mine.peer = createPeer(io, {
+      onMessage: (label, data) => { if (still()) { mine.heardAt = io.now(); on.message(label, data); } },
+      onChannel: (label, open) => { if (still()) channelChanged(label, open); },
+      onStream: (stream) => { if (still()) on.stream(stream); },
+      onState: (state) => { if (still() && (state === 'failed' || state === 'closed')) fail(mine.heardAt ? 'closed' : 'no_path'); },
+    });
+    attempt = mine;
+    set('finding');
+    const offering = mine.peer.offer();
+    offering.catch(() => {}); // Looked at below; a failure before that must not surface twice.
+    let found;
+    try {
+      found = await findChannel();
+    } catch {
+      if (still()) fail('unreachable');
+      return;
+    }
+    if (!still()) return;
+    if (!found) return fail('no_channel');
+    set('signalling', { channel: found });
+    mine.socket = openSignalling(signallingUrl(base, found, key), io, {
+      onOpen: async () => {
+        try {
+          const sdp = await offering;
+          if (!still()) return;
+          mine.socket.send('offer', sdp);
+          set('offering');
+        } catch (error) {
+          if (still()) fail('error', String(error.message ?? error));
+        }
+      },
+      onMessage: (message) => { if (still()) signal(mine, message); },
+      onClose: ({ opened, reason }) => { if (still()) socketClosed(mine, opened, reason); },
+    });
+  }
+
+  async function signal(mine, { type, data }) {
+    try {
+      if (type === 'answer' && !mine.answered) {
+        mine.answered = true;
+        set('connecting');
+        await mine.peer.answered(data);
+      } else if (type === 'offer') {
+        const sdp = await mine.peer.answer(data);
+        if (attempt === mine) mine.socket.send('answer', sdp);
+      } else if (type === 'candidate' || type === 'candidate2') {
+        mine.peer.candidate(type, data);
+      } else if (type === 'error') {
+        fail('error', data);
+      } // ping, pong and joins need nothing from us; anything else is not for us.
+    } catch (error) {
+      if (attempt === mine) fail('error', String(error.message ?? error));
+    }
+  }
+
+  async function socketClosed(mine, opened, reason) {
+    mine.socket = null;
+    if (status.phase === 'open') return; // The supervisor watches whether the media lives on.
+    // A browser does not say why a socket did not open. A Spider that answers otherwise has refused this one.
+    const refused = opened || await onAir().then(() => true, () => false);
+    if (attempt === mine) fail(refused ? 'refused' : 'unreachable', reason);
+  }
+
+  function channelChanged(label, open) {
+    on.channel(label, open);
+    const canTalk = isOpen('drive') || isOpen('stream');
+    if (canTalk && status.phase === 'connecting') set('open', { why: '', detail: '' });
+    if (!canTalk && status.phase === 'open') fail('closed');
+  }
+
+  function supervise() {
+    const { phase, since } = status;
+    const now = io.now();
+    if (PATIENCE_MS[phase] !== undefined && now - since > PATIENCE_MS[phase]) {
+      fail({ finding: 'unreachable', signalling: 'unreachable', offering: 'no_answer', connecting: 'no_path' }[phase]);
+    } else if (phase === 'open' && attempt.heardAt === null) {
+      if (now - since > NO_CAR_MS) fail('no_car');
+    } else if (phase === 'open') {
+      const silence = now - attempt.heardAt;
+      if (silence < SUPERVISE_MS) tries = 0;
+      if (silence > (attempt.socket ? SILENT_MS : SILENT_ALONE_MS)) fail('silent');
+    }
+  }
+
+  const isOpen = (label) => attempt?.peer.isOpen(label) ?? false;
+
+  return {
+    start() {
+      io.setInterval(supervise, SUPERVISE_MS);
+      connect();
+    },
+    /** The network or the page came back: do not sit out the delay. */
+    retryNow() { if (status.phase === 'waiting') { tries = 0; connect(); } },
+    /** Another driver key: start over with it. */
+    setKey(next) { key = next; tries = 0; connect(); },
+    status: () => status,
+    isOpen,
+    send: (label, text) => attempt?.peer.send(label, text) ?? false,
+    waiting: (label) => attempt?.peer.waiting(label) ?? 0,
+    stats: () => attempt?.peer.stats() ?? Promise.resolve(new Map()),
+    /** A frame arrived: a sign of life as good as a message. */
+    heard() { if (attempt) attempt.heardAt = io.now(); },
+  };
+}

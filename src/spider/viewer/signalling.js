@@ -1,0 +1,77 @@
+// The signalling socket: one JSON object {"type","data"} per text frame, `data` always a string.
+//
+// Nothing is known of the Spider's server but what its clients show, so this end takes every frame that the
+// PROTOCOL.md lists and shrugs at the rest: plain-text `close`, missing `data`, binary, junk.
+//
+//   page ── offer · answer · ping ─────────────────────────────────────────────────────▶ Spider
+//   page ◀── answer · offer · candidate · candidate2 · ping · pong · joins · error ───── Spider
+//
+// Promises: after `close()` no callback fires; a frame that cannot be read is counted, never fatal.
+// Sources: spider-protocol.md sections 2 and 5.2 (Q3, Q5, Q6).
+
+/** spec: viewers ping at most every 25 to 30 s; no pong is required. */
+const PING_MS = 25_000;
+
+/** The socket's address on the host that served the page. */
+export function signallingUrl(base, channel, key) {
+  const url = new URL('/live/ws/sub', base);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.hash = '';
+  url.searchParams.set('channel', channel);
+  url.searchParams.set('vcodec', 'h264');
+  if (key) url.searchParams.set('key', key);
+  return url.href;
+}
+
+/** One frame as {type, data}, the plain text `close` as that type, or null for what is none of ours. */
+export function readFrame(frame) {
+  if (typeof frame !== 'string') return null;
+  if (frame.trim() === 'close') return { type: 'close', data: '' };
+  try {
+    const { type, data } = JSON.parse(frame);
+    return typeof type === 'string' ? { type, data: typeof data === 'string' ? data : '' } : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Open the socket. Callbacks: `onOpen()`, `onMessage({type, data})`, `onClose({opened, reason})` (once).
+ * `io` is where `WebSocket` and the timers come from.
+ */
+export function openSignalling(url, io, { onOpen, onMessage, onClose }) {
+  const socket = new io.WebSocket(url);
+  let opened = false;
+  let done = false;
+  let junk = 0;
+  let pinger = null;
+
+  const send = (type, data) => {
+    if (socket.readyState === 1) socket.send(JSON.stringify({ type, data }));
+  };
+  const finish = (report, reason) => {
+    if (done) return;
+    done = true;
+    io.clearInterval(pinger);
+    socket.close();
+    if (report) onClose({ opened, reason });
+  };
+
+  socket.onopen = () => {
+    if (done) return;
+    opened = true;
+    pinger = io.setInterval(() => send('ping', ''), PING_MS);
+    onOpen();
+  };
+  socket.onmessage = ({ data }) => {
+    if (done) return;
+    const message = readFrame(data);
+    if (message === null) junk += 1;
+    else if (message.type === 'close') finish(true, 'closed by the Spider');
+    else onMessage(message);
+  };
+  socket.onerror = () => {}; // A close event with all there is to know always follows.
+  socket.onclose = (event) => finish(true, event.reason || '');
+
+  return { send, close: () => finish(false, ''), isOpen: () => opened && !done, junk: () => junk };
+}

@@ -1,0 +1,30 @@
+// `window.spidercar`: what tests and scripts may read of the running page. Read-only; nothing here can drive.
+//
+//   state       link phase and why, telemetry `car` as received, what the helm does, counts of messages
+//   latency     captureToPaintMs (oldest first), carClockOffsetMs (the car's CLOCK_MONOTONIC minus this page's time),
+//               clockErrorMs, rttMs, readingMs (cost of reading one stamp)
+//   frames      painted, stamped (readable), timed (gave a sample), lastFrame (number in the picture),
+//               firstAt and lastAt (ms since navigation), width, height
+//   channels    label → ms since navigation when it opened (only the open ones)
+//   inputs      [{inputAt, sentAt, throttle, steering}] of inputs that were sent at once, ms since navigation
+//   figures     kbps, fps, lossPercent, decodeMs, bufferMs, freezes, codec, path
+//
+// Promises: each getter gives a fresh plain copy, safe to hand out of the page; names here are a contract with tests/browser.
+
+export function createTestSurface({ link, helm, meter, clock, pilot, opened, counts, car, figures }) {
+  return Object.freeze({
+    get state() {
+      return { link: link.status(), car: car(), helm: helm.view(), source: pilot.source(), limit: pilot.limit(), messages: { ...counts } };
+    },
+    get latency() {
+      return {
+        captureToPaintMs: [...meter.samples()], readingMs: meter.readingMs(),
+        carClockOffsetMs: clock.offsetMs(), clockErrorMs: clock.errorMs(), rttMs: clock.rttMs(),
+      };
+    },
+    get frames() { return { ...meter.meter() }; },
+    get channels() { return Object.fromEntries(opened); },
+    get inputs() { return [...helm.inputs()]; },
+    get figures() { return { ...figures() }; },
+  });
+}

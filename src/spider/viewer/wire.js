@@ -1,0 +1,97 @@
+// The data-channel messages: exactly one JSON object with one top-level group, integers only.
+//
+// The car drops anything that is not in this shape, so the page builds every message here and nowhere
+// else. What the car says is checked once, here: unknown groups and bad fields become `null` and a count,
+// never an exception, because a relay may hand us anything.
+//
+//   out, `drive` channel    drive · arm · lease · ping
+//   out, `stream` channel   stop
+//   in,  `metric` channel   car · pong · ir · speed (the last two are the old car's)
+//
+// Promises: throttle and steering leave as integers in −1000..=1000 whatever came in; `decode` never throws.
+// Knows nothing of: channels, time, who may drive.
+
+/** Full scale of throttle and steering. spec: permille, forward +, left +. */
+export const FULL = 1000;
+
+/** States of the car, by wire code. spec: `car.state`. */
+export const State = Object.freeze({ DISARMED: 0, LIVE: 1, COASTING: 2, STOPPED: 3 });
+
+/** Reasons that forbid arming, a bit set. spec: `car.refusals`. */
+export const Refusal = Object.freeze({
+  LINK_DOWN: 1, NOT_NEUTRAL: 2, STOP_LATCHED: 4, RECOVERING: 8, CAMERA_DOWN: 16,
+  ENCODER_DOWN: 32, ACTUATOR_FAULT: 64, CONTROL_LATE: 128, LEASE_HELD: 256, NO_COMMAND: 512,
+});
+
+/** What `lease.want` may say. spec: 0 release, 1 take if free or renew, 2 ask for hand-over. */
+export const Want = Object.freeze({ RELEASE: 0, TAKE: 1, ASK: 2 });
+
+const U32 = 0x1_0000_0000;
+
+/** Nearest integer permille; anything that is not a finite number is neutral, the safe reading. */
+export function permille(value) {
+  if (!Number.isFinite(value)) return 0;
+  return Math.max(-FULL, Math.min(FULL, Math.round(value))) || 0;
+}
+
+/** The next sequence number; wraps at u32 as the car's comparison does. */
+export const nextSeq = (seq) => (seq + 1) % U32;
+
+/** The sender's clock as the car wants it: whole milliseconds of a monotonic clock. */
+export const tMs = (now) => Math.max(0, Math.floor(now));
+
+export const encode = Object.freeze({
+  drive: ({ seq, now, throttle, steering, lease }) => JSON.stringify({
+    drive: { seq, t_ms: tMs(now), throttle: permille(throttle), steering: permille(steering), lease },
+  }),
+  arm: ({ seq, now, lease }) => JSON.stringify({ arm: { seq, t_ms: tMs(now), lease } }),
+  stop: ({ seq, now }) => JSON.stringify({ stop: { seq, t_ms: tMs(now) } }),
+  lease: ({ id, want }) => JSON.stringify({ lease: { id, want } }),
+  ping: ({ id, now }) => JSON.stringify({ ping: { id, t_ms: tMs(now) } }),
+});
+
+// Every number of the `car` group. A missing one reads 0, so an older car still shows what it has.
+const CAR_FIELDS = [
+  'v', 't_us', 'state', 'cause', 'refusals', 'throttle', 'steering', 'throttle_us', 'steering_us', 'seq', 'lease',
+  'accepted', 'late', 'replayed', 'foreign', 'malformed', 'age_ms', 'link', 'width', 'height', 'fps', 'kbps',
+  'target_kbps', 'encode_us', 'frames', 'dropped', 'uptime_s', 'load_permille', 'mem_kb',
+];
+
+function readCar(body) {
+  const car = {};
+  for (const field of CAR_FIELDS) {
+    const value = body[field] ?? 0;
+    if (!Number.isSafeInteger(value)) return null;
+    car[field] = value;
+  }
+  return car.state >= State.DISARMED && car.state <= State.STOPPED ? Object.freeze(car) : null;
+}
+
+function readPong(body) {
+  const { id, t_ms, car_us } = body;
+  return [id, t_ms, car_us].every(Number.isSafeInteger) ? { id, t_ms, car_us } : null;
+}
+
+function readLegacy(body) {
+  return typeof body.key === 'string' && Number.isFinite(body.value) ? { key: body.key, value: body.value } : null;
+}
+
+const READERS = { car: readCar, pong: readPong, ir: readLegacy, speed: readLegacy };
+
+/** One message from the car as `{group, body}`, or null when it is none we know. Accepts text or bytes. */
+export function decode(data) {
+  let message;
+  try {
+    message = JSON.parse(typeof data === 'string' ? data : new TextDecoder().decode(data));
+  } catch {
+    return null;
+  }
+  if (message === null || typeof message !== 'object' || Array.isArray(message)) return null;
+  const groups = Object.keys(message);
+  if (groups.length !== 1) return null;
+  const [group] = groups;
+  const body = message[group];
+  if (!Object.hasOwn(READERS, group) || body === null || typeof body !== 'object') return null;
+  const read = READERS[group](body);
+  return read && { group, body: read };
+}

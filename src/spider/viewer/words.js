@@ -1,0 +1,159 @@
+// What the codes mean, in words a driver understands: what happened, and what to do now.
+//
+// A refusal nobody can read is a car nobody can start. Every state, cause, refusal bit and link phase of the
+// wire has its sentence here and nowhere else; a test walks all of them.
+//
+// Promises: pure; an unknown code gets an honest sentence with the number, never an empty box.
+
+import { Refusal, State } from './wire.js';
+
+/** The one word on the state pill, and its tone: calm, ready, warn, alarm. */
+export const STATES = Object.freeze({
+  [State.DISARMED]: { word: 'Disarmed', tone: 'ready' },
+  [State.LIVE]: { word: 'Live', tone: 'calm' },
+  [State.COASTING]: { word: 'Coasting', tone: 'warn' },
+  [State.STOPPED]: { word: 'Stopped', tone: 'alarm' },
+});
+
+/** Refusal bits: what forbids arming, and what the driver can do about it. Order = what to look at first. */
+export const REFUSALS = Object.freeze([
+  { bit: Refusal.ACTUATOR_FAULT, says: 'Motor or servo output fails', todo: 'Check the wiring and the power of the driver board.' },
+  { bit: Refusal.CONTROL_LATE, says: 'The car’s computer is too slow', todo: 'Something else keeps it busy; it will go on by itself.' },
+  { bit: Refusal.CAMERA_DOWN, says: 'Camera is down', todo: 'Check the ribbon cable; the car keeps trying.' },
+  { bit: Refusal.ENCODER_DOWN, says: 'Video encoder is down', todo: 'The car is restarting it.' },
+  { bit: Refusal.LEASE_HELD, says: 'Someone else is driving', todo: 'Ask for control, or wait. Stop works for you too.' },
+  { bit: Refusal.LINK_DOWN, says: 'The car has lost its link', todo: 'It is reconnecting.' },
+  { bit: Refusal.RECOVERING, says: 'Not well for long enough', todo: 'A moment, then press Arm.' },
+  { bit: Refusal.NOT_NEUTRAL, says: 'Controls are not at centre', todo: 'Let go of the controls first.' },
+  { bit: Refusal.NO_COMMAND, says: 'The car hears no driver', todo: 'Keep this page in front.' },
+  { bit: Refusal.STOP_LATCHED, says: 'Stop was pressed', todo: 'Press Arm when it is safe to go on.' },
+]);
+
+// No obstacles to pressing Arm: it clears a latched stop and brings its own command; a lease held by us is ours, and one held
+// by somebody else has its own card.
+const ARM_CLEARS = Refusal.STOP_LATCHED | Refusal.NO_COMMAND | Refusal.LEASE_HELD;
+
+/** The refusals in a bit set, most important first. Bits we do not know are named by number. */
+export function refusalsIn(bits) {
+  const known = REFUSALS.filter((refusal) => bits & refusal.bit);
+  const rest = REFUSALS.reduce((left, refusal) => left & ~refusal.bit, bits);
+  return rest === 0 ? known : [...known, { bit: rest, says: `Refused for reason ${rest}`, todo: 'This page is older than the car.' }];
+}
+
+/** Refusals that pressing Arm does not clear by itself. */
+export const obstaclesIn = (bits) => refusalsIn(bits & ~ARM_CLEARS);
+
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)} s`;
+const AGAIN = 'Press Arm to go on.';
+
+/** Causes by wire code. spec: `Cause::code`. `says` gets the age of the last good command when the state began. */
+export const CAUSES = Object.freeze([
+  { word: 'start', says: () => 'The car has just started.' },
+  { word: 'arm', says: () => 'Armed.' },
+  { word: 'drive', says: () => 'Driving.' },
+  { word: 'brake', says: () => 'Braking before reverse.' },
+  { word: 'coast', says: (age) => `Nothing heard from you for ${seconds(age)}: rolling out.` },
+  { word: 'silence', says: (age) => `The car has not heard from you for ${seconds(age)}: it stopped.` },
+  { word: 'stop', says: () => 'Stop was pressed. The car stays stopped.' },
+  { word: 'link_lost', says: () => 'The car lost its link and stopped.' },
+  { word: 'legacy_age', says: () => 'The old remote went quiet: the car stopped.' },
+  { word: 'disarm', says: () => 'The driver let go of the car.' },
+  { word: 'lease_lost', says: () => 'The driver lost control of the car: it stopped.' },
+  { word: 'control_late', says: () => 'The car’s computer was too slow to be safe: it stopped.' },
+  { word: 'actuator_error', says: () => 'The motor or servo output failed: the car stopped.' },
+  { word: 'camera_down', says: () => 'The camera failed: the car stopped.' },
+  { word: 'encoder_down', says: () => 'The video encoder failed: the car stopped.' },
+  { word: 'recovered', says: () => 'All is well again.' },
+  { word: 'exit', says: () => 'The car’s program is shutting down.' },
+  { word: 'panic', says: () => 'The car’s program failed and stopped the car.' },
+]);
+
+export const causeWord = (code) => CAUSES[code]?.word ?? `cause ${code}`;
+export const causeSays = (code, ageMs) => CAUSES[code]?.says(ageMs) ?? `The car gives reason ${code}, which this page does not know.`;
+
+/** What the link is doing, by phase of link.js. */
+export const PHASES = Object.freeze({
+  idle: { word: 'Starting', says: 'Starting…' },
+  finding: { word: 'Looking', says: 'Looking for a car…' },
+  signalling: { word: 'Calling', says: 'Calling the Spider…' },
+  offering: { word: 'Calling', says: 'Asking for the car…' },
+  connecting: { word: 'Connecting', says: 'Connecting…' },
+  open: { word: 'Connected', says: 'Connected.' },
+  waiting: { word: 'Waiting', says: 'Waiting to try again…' },
+});
+
+/** Why the last attempt ended, by `why` of link.js. */
+export const WHYS = Object.freeze({
+  offline: 'This device has no network.',
+  no_channel: 'The Spider has no car on the air. Is the car switched on?',
+  unreachable: 'The Spider does not answer. Is it running, and is this the right address?',
+  refused: 'The Spider refused. It may want a driver key, or the channel is wrong.',
+  no_answer: 'The Spider took the call but gave no answer.',
+  no_path: 'No network path to the car’s video. A firewall may block UDP.',
+  closed: 'The connection was closed.',
+  silent: 'The car went silent.',
+  no_car: 'The Spider is there, the car is not. Is it switched on?',
+  error: 'The Spider reports an error.',
+});
+
+/**
+ * The centre card, or null when there is nothing to say, which is how it should be while driving.
+ * `began.ageMs` is the age of the last good command when the state began; `lastStop` is {cause, ageMs} of the last stop
+ * since the car was live, or null: a car that recovers by itself is disarmed within a moment, and the driver still has
+ * to read why it stopped. `mine` is our lease.
+ */
+export function story({ car, began, lastStop, mine, arming, armTimedOut, gated, attentive, linkOpen }) {
+  if (!linkOpen || !car) return null;
+  const moving = car.state === State.LIVE || car.state === State.COASTING;
+  const card = (tone, title, text, more) => ({ tone, title, text, arm: false, ask: false, obstacles: [], ...more });
+
+  if (car.lease !== 0 && car.lease !== mine) {
+    return card('warn', 'Someone else is driving', 'You are watching. Stop works for you too.', { ask: true });
+  }
+  if (moving && car.lease !== mine) {
+    return card('warn', 'The old remote is driving', 'You are watching. Stop works for you too.');
+  }
+  if (moving && !attentive) return card('warn', 'Paused', 'Click the picture to take the wheel again.');
+  if (moving && gated) return card('warn', 'Let go of the controls', 'The car waits for centre before it obeys.');
+  if (car.state === State.LIVE) return null;
+  if (car.state === State.COASTING) return card('warn', 'Coasting', causeSays(car.cause, began.ageMs));
+
+  const stopped = car.state === State.STOPPED;
+  const obstacles = obstaclesIn(car.refusals);
+  const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs) : '';
+  let next = lastStop ? AGAIN : 'Press Arm to drive.';
+  if (obstacles.length > 0) next = 'It cannot be armed yet:';
+  if (armTimedOut) next = 'The car did not arm. Try again.';
+  if (arming) next = 'Arming…';
+  const title = stopped ? 'Stopped' : obstacles.length > 0 ? 'Not ready' : 'Ready to drive';
+  return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, obstacles });
+}
+
+/** A picture older than this is not to be driven by. choice: fifteen frames at 30 fps; a shorter hitch would only flicker. */
+const FROZEN_MS = 500;
+/** Telemetry comes five times a second. choice: missing this long, something is wrong. */
+const QUIET_MS = 1200;
+
+/**
+ * The banner over the picture: why there is none, or none to trust; null when the picture is good.
+ * `frozenMs`: since the last frame. `quietMs`: since the last telemetry. Both null before the first.
+ */
+export function pictureStory({ status, car, hasStream, painted, frozenMs, quietMs, now }) {
+  if (status.phase !== 'open') {
+    const phase = PHASES[status.phase];
+    const why = status.why ? [WHYS[status.why], status.detail && `“${status.detail}”`].filter(Boolean).join(' ') : '';
+    const wait = status.retryAt === null ? phase.says : `Trying again in ${Math.max(0, Math.ceil((status.retryAt - now) / 1000))} s.`;
+    return {
+      kind: 'link', busy: status.phase !== 'waiting', askKey: status.why === 'refused',
+      title: why ? 'No connection' : phase.word, text: why || phase.says, note: why ? wait : '',
+    };
+  }
+  const banner = (title, text) => ({ kind: 'picture', busy: true, askKey: false, title, text, note: '' });
+  const camera = car && refusalsIn(car.refusals & (Refusal.CAMERA_DOWN | Refusal.ENCODER_DOWN))[0];
+  if (camera && (painted === 0 || frozenMs > FROZEN_MS)) return banner(camera.says, camera.todo);
+  if (car === null) return banner('No word from the car', 'The Spider answers; waiting for the car.');
+  if (painted === 0) return banner('No picture yet', hasStream ? 'Waiting for the first frame.' : 'The car sends no video so far.');
+  if (quietMs > QUIET_MS) return banner('The car is silent', `Nothing heard for ${seconds(quietMs)}. It stops by itself.`);
+  if (frozenMs > FROZEN_MS) return banner('Picture frozen', `This picture is ${seconds(frozenMs)} old. Do not drive by it.`);
+  return null;
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Starts a simulated car on free ports and lets a real browser drive it (drive.mjs).
+#
+# usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, node, `npm ci` in this folder. Changes: nothing that stays.
+set -euo pipefail
+binary=$1
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+"$binary" run --set "sim.actuator_log=$folder/actuators.jsonl" --set local.port=0 --set local.tls_port=0 \
+    --set camera.width=640 --set camera.height=360 >"$folder/out" 2>"$folder/log" &
+car=$!
+finish() {
+    kill "$car" 2>/dev/null || true
+    wait "$car" 2>/dev/null || true
+    rm -rf "$folder"
+}
+trap finish EXIT
+for _ in $(seq 200); do
+    grep -q http "$folder/out" && break
+    kill -0 "$car" 2>/dev/null || { cat "$folder/log"; exit 1; }
+    sleep 0.05
+done
+url=$(sed -n 's/.*\(http:[^?]*\).*/\1/p' "$folder/out")
+BASE_URL=${url%/} ACTUATOR_LOG=$folder/actuators.jsonl node "$here/drive.mjs" || { cat "$folder/log"; exit 1; }

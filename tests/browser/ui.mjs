@@ -1,0 +1,91 @@
+// Every state of the page, shown without a car: the real page over a made-up link, in three sizes of screen.
+//
+//   node ui.mjs [SCENE...]        SHOTS=folder keeps the screenshots there (else a fresh temporary folder)
+//
+// Each scene says what must be readable; each size checks that Stop is whole, on the screen and on top.
+
+import { mkdtemp, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { launch, until } from './harness/browser.mjs';
+import { serve } from './harness/server.mjs';
+
+const SIZES = {
+  laptop: { viewport: { width: 1280, height: 800 } },
+  landscape: { viewport: { width: 844, height: 390 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+  portrait: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+};
+
+/** name → [what to do in the page, texts that must be visible]. `m` is the mock. */
+const SCENES = {
+  calling: [(m) => m.setStatus({ phase: 'signalling' }), ['Calling the Spider']],
+  unreachable: [(m) => m.setStatus({ phase: 'waiting', why: 'unreachable', retryAt: performance.now() + 2800 }), ['No connection', 'The Spider does not answer', 'Trying again in 3 s', 'Try now']],
+  refused: [(m) => m.setStatus({ phase: 'waiting', why: 'refused', detail: 'channel unknown', retryAt: performance.now() + 800 }), ['may want a driver key', 'channel unknown', 'Driver key…']],
+  no_word: [(m) => m.open(), ['No word from the car']],
+  no_picture: [(m) => { m.open(); m.setCar({ refusals: 512 }); }, ['No picture yet', 'Press Arm to drive']],
+  camera_down: [(m) => { m.open(); m.setCar({ refusals: 16 }); }, ['Camera is down', 'cannot be armed yet']],
+  ready: [(m) => { m.open(); m.video(); m.setCar({}); }, ['Disarmed', 'Ready to drive', 'Press Arm to drive']],
+  driving: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 430, steering: 380 }); }, ['Live', 'forward', 'left']],
+  snow: [(m) => { m.snow = true; m.open(); m.video(); m.setCar({ state: 0, throttle: -300, steering: -700 }); }, ['Ready to drive']],
+  reverse: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: -300, steering: -700 }); }, ['Live', 'reverse', 'right']],
+  coasting: [(m) => { m.open(); m.video(); m.setCar({ state: 2, cause: 4, lease: 'mine', throttle: 200, age_ms: 130 }); }, ['Coasting', '0.1 s']],
+  silence: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 5, lease: 'mine', age_ms: 204, refusals: 256 + 8 }); m.setCar({ state: 0, cause: 15, refusals: 256 }); }, ['Disarmed', 'has not heard from you for 0.2 s: it stopped. Press Arm to go on.']],
+  stopped: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 6, lease: 'mine', refusals: 4 + 256 }); }, ['Stopped', 'Stop was pressed']],
+  refusals: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 7, refusals: 1 | 2 | 8 | 32 | 64 | 128 }); }, ['Stopped', 'lost its link', 'Motor or servo output fails', 'Let go of the controls first']],
+  watching: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 77, throttle: 250 }); }, ['Someone else is driving', 'Ask for control', 'you are watching']],
+  frozen: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); setTimeout(m.freeze, 300); }, ['Picture frozen', 'Do not drive by it']],
+  details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you']],
+};
+// Phones have no room for these: the note beside the state, and the advice for all refusals but the first.
+const OPTIONAL = { portrait: ['you are watching'], landscape: ['Let go of the controls first'] };
+
+const only = process.argv.slice(2);
+const folder = process.env.SHOTS ?? await mkdtemp(join(tmpdir(), 'spidercar-ui-'));
+await mkdir(folder, { recursive: true });
+const { url, close } = await serve({ swap: { '/main.js': 'mock-main.js' } });
+const browser = await launch();
+let failures = 0;
+
+for (const [size, options] of Object.entries(SIZES)) {
+  const context = await browser.newContext({ ...options, colorScheme: 'dark' });
+  for (const [name, [play, texts]] of Object.entries(SCENES)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const page = await context.newPage();
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+    try {
+      await page.goto(`${url}/`);
+      await page.waitForFunction(() => window.mock?.quiet);
+      await page.evaluate(`(${play})(window.mock); window.mock.quiet = ${name === 'no_word'}`);
+      for (const text of texts.filter((wanted) => !OPTIONAL[size]?.includes(wanted))) {
+        await until(`"${text}" to be visible`, () => page.getByText(text).filter({ visible: true }).first().isVisible(), 4000);
+      }
+      if (!['calling', 'unreachable', 'refused', 'no_word', 'no_picture', 'camera_down'].includes(name)) {
+        await until('a latency figure', async () => /\d/.test(await page.textContent('#fig-latency')), 4000);
+        if (name === 'driving') await until('a full spark line', () => page.evaluate(() => window.spidercar.latency.captureToPaintMs.length > 60), 8000);
+      }
+      const hidden = await page.evaluate(() => {
+        const { left, top, right, bottom, width, height } = document.getElementById('stop').getBoundingClientRect();
+        const inside = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && width >= 64 && height >= 64;
+        const onTop = [[0.5, 0.5], [0.15, 0.5], [0.85, 0.5], [0.5, 0.15], [0.5, 0.85]]
+          .every(([x, y]) => document.elementFromPoint(left + width * x, top + height * y)?.closest('#stop'));
+        return [!inside && 'Stop is not whole', !onTop && 'Stop is covered', document.documentElement.scrollWidth > innerWidth && 'the page scrolls'].filter(Boolean);
+      });
+      await page.screenshot({ path: join(folder, `${name}-${size}.png`) });
+      if (hidden.length + errors.length > 0) throw new Error([...hidden, ...errors].join('; '));
+      console.log(`ok    ${size} ${name}`);
+    } catch (error) {
+      failures += 1;
+      await page.screenshot({ path: join(folder, `${name}-${size}-FAILED.png`) }).catch(() => {});
+      console.log(`FAIL  ${size} ${name}: ${error.message}`);
+    }
+    await page.close();
+  }
+  await context.close();
+}
+
+await browser.close();
+await close();
+console.log(`${failures === 0 ? 'all scenes shown' : `${failures} scenes failed`}; screenshots in ${folder}`);
+process.exitCode = failures === 0 ? 0 : 1;

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createHelm, newLease } from '../../../src/spider/viewer/helm.js';
+import { createPilot } from '../../../src/spider/viewer/pilot.js';
+import { Refusal, State } from '../../../src/spider/viewer/wire.js';
+
+const MINE = 4711;
+
+/** A helm on a virtual clock; `sent` holds every message with its channel and time. */
+function rig({ channels = ['drive', 'stream'] } = {}) {
+  const open = new Set(channels);
+  const sent = [];
+  let time = 1000;
+  const link = {
+    isOpen: (label) => open.has(label),
+    waiting: () => 0,
+    send(label, text) {
+      if (open.has(label)) sent.push({ label, at: time, ...JSON.parse(text) });
+      return open.has(label);
+    },
+  };
+  const pilot = createPilot();
+  const helm = createHelm({ link, pilot, now: () => time, lease: MINE });
+  const car = (more) => helm.heard({ state: State.DISARMED, refusals: 0, lease: 0, cause: 0, ...more });
+  return {
+    helm, pilot, sent, open, car,
+    live: () => car({ state: State.LIVE, lease: MINE }),
+    /** Tick for `ms` of virtual time; gives what was sent meanwhile. */
+    run(ms) {
+      const before = sent.length;
+      for (const end = time + ms; time < end; time += 20) helm.tick();
+      return sent.slice(before);
+    },
+    press(name) { pilot.key(name, true); helm.inputChanged(time); },
+    letGo(name) { pilot.key(name, false); helm.inputChanged(time); },
+    now: () => time,
+  };
+}
+
+const drives = (messages) => messages.filter(({ drive }) => drive).map(({ drive }) => drive);
+const moving = (messages) => drives(messages).filter(({ throttle, steering }) => throttle !== 0 || steering !== 0);
+const is = (group) => (message) => message[group] !== undefined;
+
+/** A car that is driven forward right now. */
+function driven() {
+  const r = rig();
+  r.live();
+  r.run(40);
+  r.press('forward');
+  r.run(200);
+  assert.ok(drives(r.sent).at(-1).throttle > 200);
+  return r;
+}
+
+test('a lease id is a u32 and never 0', () => {
+  assert.equal(newLease(() => 0), 1);
+  assert.ok(newLease(() => 0.999_999_999_99) <= 0xffff_ffff);
+});
+
+test('while nothing is driven, neutral goes out 20 times a second', () => {
+  const r = rig();
+  r.car();
+  r.run(100);
+  const messages = r.run(1000);
+  assert.equal(moving(messages).length, 0);
+  assert.ok(drives(messages).length >= 16 && drives(messages).length <= 21, `${drives(messages).length}`);
+});
+
+test('while driving, commands go out 50 times a second', () => {
+  const r = rig();
+  r.live();
+  r.run(40);
+  assert.equal(drives(r.run(1000)).length, 50);
+});
+
+test('an input is sent inside its event, not at the next tick', () => {
+  const r = rig();
+  r.live();
+  r.run(40);
+  const before = r.sent.length;
+  r.press('forward');
+  assert.equal(r.sent.length, before + 1);
+  assert.ok(r.sent.at(-1).drive.throttle > 0);
+  r.letGo('forward');
+  assert.equal(r.sent.at(-1).drive.throttle, 0);
+  assert.deepEqual(r.helm.inputs().map(({ inputAt, sentAt }) => sentAt - inputAt), [0, 0]);
+});
+
+test('the sequence rises with every message that has one, and the time never falls', () => {
+  const r = driven();
+  r.helm.stop();
+  r.run(300);
+  r.car({ state: State.STOPPED, refusals: Refusal.STOP_LATCHED, lease: MINE });
+  r.helm.arm();
+  r.run(300);
+  const bodies = r.sent.map(({ drive, arm, stop }) => drive ?? arm ?? stop).filter(Boolean);
+  bodies.slice(1).forEach((body, index) => {
+    assert.ok(body.seq > bodies[index].seq, `seq ${body.seq} after ${bodies[index].seq}`);
+    assert.ok(body.t_ms >= bodies[index].t_ms);
+  });
+});
+
+for (const [name, loss] of [
+  ['a lost focus', (r) => r.helm.attend({ focused: false })],
+  ['a hidden tab', (r) => r.helm.attend({ visible: false })],
+  ['a page that goes away', (r) => r.helm.leave()],
+  ['a lost gamepad', (r) => r.helm.neutralNow()],
+  ['stop', (r) => r.helm.stop()],
+]) {
+  test(`${name} is neutral inside the event, and the held key counts for nothing after it`, () => {
+    const r = driven();
+    const before = r.sent.length;
+    loss(r);
+    const now = drives(r.sent.slice(before));
+    assert.equal(now.length, 1);
+    assert.deepEqual([now[0].throttle, now[0].steering], [0, 0]);
+    assert.equal(moving(r.run(500)).length, 0);
+  });
+}
+
+test('a hidden page says neutral once and then nothing: the car’s deadman does the rest', () => {
+  const r = driven();
+  r.helm.attend({ visible: false });
+  assert.deepEqual(r.run(2000), []);
+});
+
+test('a page without the focus keeps saying neutral', () => {
+  const r = driven();
+  r.helm.attend({ focused: false });
+  const messages = r.run(1000);
+  assert.ok(drives(messages).length >= 16);
+  assert.equal(moving(messages).length, 0);
+});
+
+test('after the focus is back the controls must pass centre before they count', () => {
+  const r = driven();
+  r.helm.attend({ focused: false });
+  r.pilot.setTouch({ throttle: 1 });
+  r.helm.attend({ focused: true });
+  assert.equal(moving(r.run(300)).length, 0);
+  assert.ok(r.helm.view().gated);
+  r.pilot.setTouch({ throttle: 0 });
+  r.run(40);
+  r.pilot.setTouch({ throttle: 1 });
+  assert.ok(moving(r.run(100)).length > 0);
+});
+
+test('a stick held while arming does not move the car', () => {
+  const r = rig();
+  r.car();
+  r.pilot.setPad({ throttle: 1, steering: 0 });
+  r.helm.arm();
+  r.run(100);
+  r.live();
+  assert.equal(moving(r.run(1000)).length, 0);
+});
+
+test('nothing but neutral leaves unless the car says that we drive', () => {
+  for (const state of [{ state: State.DISARMED }, { state: State.STOPPED, lease: MINE }, { state: State.LIVE, lease: 0 }, { state: State.LIVE, lease: 5 }]) {
+    const r = rig();
+    r.car(state);
+    r.run(60);
+    r.press('forward');
+    assert.equal(moving(r.run(500)).length, 0, JSON.stringify(state));
+  }
+});
+
+test('coasting is still driving: a good command brings the car back', () => {
+  const r = driven();
+  r.car({ state: State.COASTING, lease: MINE });
+  assert.ok(moving(r.run(100)).length > 0);
+});
+
+test('arm goes with a fresh neutral, repeats until live, and then ends', () => {
+  const r = rig();
+  r.car();
+  r.helm.arm();
+  const first = r.sent.slice(-3);
+  assert.deepEqual(first.map((message) => Object.keys(message).at(-1)), ['lease', 'drive', 'arm']);
+  assert.equal(first[2].arm.lease, MINE);
+  assert.ok(r.run(200).filter(is('arm')).length >= 3);
+  r.live();
+  assert.equal(r.run(500).filter(is('arm')).length, 0);
+});
+
+test('arm gives up and says so', () => {
+  const r = rig();
+  r.car();
+  r.helm.arm();
+  r.run(2000);
+  assert.equal(r.run(500).filter(is('arm')).length, 0);
+  assert.ok(r.helm.view().armTimedOut);
+});
+
+test('a lost focus ends arming', () => {
+  const r = rig();
+  r.car();
+  r.helm.arm();
+  r.helm.attend({ focused: false });
+  assert.equal(r.run(500).filter(is('arm')).length, 0);
+});
+
+test('stop goes on the reliable channel first and repeats until the car shows it latched', () => {
+  const r = driven();
+  r.helm.stop();
+  const stops = () => r.sent.filter(is('stop'));
+  assert.equal(stops().length, 1);
+  assert.equal(stops()[0].label, 'stream');
+  r.run(300);
+  assert.ok(stops().length >= 4);
+  r.car({ state: State.STOPPED, refusals: Refusal.STOP_LATCHED, lease: MINE });
+  const count = stops().length;
+  r.run(500);
+  assert.equal(stops().length, count);
+});
+
+test('stop on a dead link is sent when the link is back, however late', () => {
+  const r = driven();
+  r.open.clear();
+  r.helm.heard(null);
+  r.helm.stop();
+  r.run(5000);
+  r.open.add('stream').add('drive');
+  assert.ok(r.run(100).some(is('stop')));
+});
+
+test('stop outranks arm', () => {
+  const r = driven();
+  r.helm.stop();
+  r.helm.arm();
+  assert.equal(r.run(500).filter(is('arm')).length, 0);
+});
+
+test('a watcher sends no commands but can stop', () => {
+  const r = rig();
+  r.car({ state: State.LIVE, lease: 5 });
+  assert.deepEqual(r.run(500), []);
+  r.helm.arm();
+  assert.deepEqual(r.run(500), []);
+  r.helm.stop();
+  assert.ok(r.sent.some(is('stop')));
+  assert.equal(drives(r.sent).length, 0);
+});
+
+test('every message goes to one channel: drive if it is open, else stream', () => {
+  const r = driven();
+  assert.ok(r.sent.every(({ label }) => label === 'drive'));
+  const old = rig({ channels: ['stream'] });
+  old.live();
+  assert.ok(old.run(200).every(({ label }) => label === 'stream'));
+});
+
+test('leaving gives the lease back', () => {
+  const r = driven();
+  r.helm.leave();
+  assert.deepEqual(r.sent.at(-1).lease, { id: MINE, want: 0 });
+});

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { retryDelay } from '../../../src/spider/viewer/link.js';
+import { preferH264, readCandidate } from '../../../src/spider/viewer/peer.js';
+import { readFrame, signallingUrl } from '../../../src/spider/viewer/signalling.js';
+
+test('the socket is on the host of the page, plain for plain and TLS for TLS', () => {
+  assert.equal(signallingUrl('http://car.local:8266/?channel=x#key=k', 'abc', ''), 'ws://car.local:8266/live/ws/sub?channel=abc&vcodec=h264');
+  assert.equal(signallingUrl('https://car.local:8267/', 'a b', 's&x'), 'wss://car.local:8267/live/ws/sub?channel=a+b&vcodec=h264&key=s%26x');
+});
+
+test('frames of the sheet are read, junk is null', () => {
+  assert.deepEqual(readFrame('{"type":"ping"}'), { type: 'ping', data: '' });
+  assert.deepEqual(readFrame('{"type":"answer","data":"v=0"}'), { type: 'answer', data: 'v=0' });
+  assert.deepEqual(readFrame('{"type":"joins","data":{"n":1}}'), { type: 'joins', data: '' });
+  assert.deepEqual(readFrame('close'), { type: 'close', data: '' });
+  for (const junk of ['', '{', 'null', '[]', '5', '{"data":"x"}', '{"type":7}', new ArrayBuffer(3)]) assert.equal(readFrame(junk), null);
+});
+
+test('both candidate forms are read, with an empty mid meaning the line index', () => {
+  const line = '1 1 udp 2130706431 192.0.2.7 50000 typ host';
+  assert.deepEqual(readCandidate('candidate', line), { candidate: `candidate:${line}`, sdpMLineIndex: 0 });
+  assert.deepEqual(readCandidate('candidate', `candidate:${line}`), { candidate: `candidate:${line}`, sdpMLineIndex: 0 });
+  const form = (more) => readCandidate('candidate2', JSON.stringify({ candidate: `candidate:${line}`, ...more }));
+  assert.deepEqual(form({ sdpMid: '', sdpMLineIndex: 0, usernameFragment: null }), { candidate: `candidate:${line}`, sdpMLineIndex: 0 });
+  assert.deepEqual(form({ sdpMLineIndex: 1, usernameFragment: '' }), { candidate: `candidate:${line}`, sdpMLineIndex: 1 });
+  assert.deepEqual(form({ sdpMid: '1', sdpMLineIndex: 1 }), { candidate: `candidate:${line}`, sdpMid: '1' });
+  for (const junk of ['', 'null', '5', '{}', '{"candidate":""}', '{"candidate":5}']) assert.equal(readCandidate('candidate2', junk), null);
+});
+
+test('H.264 comes first, the car’s own form of it before all, and nothing is lost', () => {
+  const codecs = [
+    { mimeType: 'video/VP8' }, { mimeType: 'video/rtx' },
+    { mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=0;profile-level-id=42e01f' },
+    { mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=1;profile-level-id=42001f' },
+    { mimeType: 'video/H264', sdpFmtpLine: 'packetization-mode=1;profile-level-id=42e01f' },
+  ];
+  assert.deepEqual(preferH264(codecs), [codecs[4], codecs[3], codecs[2], codecs[0], codecs[1]]);
+});
+
+test('retries grow, are jittered, and never wait longer than two seconds', () => {
+  assert.equal(retryDelay(0, 0), 150);
+  assert.equal(retryDelay(0, 1), 300);
+  assert.equal(retryDelay(2, 1), 1200);
+  for (let n = 0; n < 2000; n += 1) assert.ok(retryDelay(n, 1) <= 2000);
+});

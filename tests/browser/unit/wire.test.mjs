@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wire.js';
+
+const CAR = {
+  v: 1, t_us: 12_345_678, state: 1, cause: 2, refusals: 0, throttle: 420, steering: -130, throttle_us: 1733, steering_us: 1435, seq: 88,
+  lease: 99, accepted: 80, late: 1, replayed: 2, foreign: 3, malformed: 4, age_ms: 12, link: 1, width: 1280, height: 720, fps: 30, kbps: 2401,
+  target_kbps: 2500, encode_us: 3900, frames: 500, dropped: 1, uptime_s: 17, load_permille: 210, mem_kb: 20_480,
+};
+
+test('each message out has exactly the shape of the contract', () => {
+  assert.equal(encode.drive({ seq: 7, now: 1234.9, throttle: 250, steering: -1000, lease: 42 }),
+    '{"drive":{"seq":7,"t_ms":1234,"throttle":250,"steering":-1000,"lease":42}}');
+  assert.equal(encode.arm({ seq: 8, now: 1235, lease: 42 }), '{"arm":{"seq":8,"t_ms":1235,"lease":42}}');
+  assert.equal(encode.stop({ seq: 9, now: 1236 }), '{"stop":{"seq":9,"t_ms":1236}}');
+  assert.equal(encode.lease({ id: 42, want: 1 }), '{"lease":{"id":42,"want":1}}');
+  assert.equal(encode.ping({ id: 3, now: 0.7 }), '{"ping":{"id":3,"t_ms":0}}');
+});
+
+test('whatever comes in, throttle and steering leave as whole permille in range', () => {
+  for (const [given, sent] of [[0, 0], [-0, 0], [0.4, 0], [999.6, 1000], [1e40, 1000], [-1e40, -1000], [NaN, 0], [Infinity, 0], [undefined, 0], ['5', 0], [null, 0]]) {
+    assert.equal(permille(given), sent, String(given));
+    assert.ok(!Object.is(permille(given), -0));
+    assert.equal(JSON.parse(encode.drive({ seq: 1, now: 1, throttle: given, steering: given, lease: 1 })).drive.throttle, sent);
+  }
+});
+
+test('the sequence wraps as a u32', () => {
+  assert.equal(nextSeq(0), 1);
+  assert.equal(nextSeq(0xffff_ffff), 0);
+});
+
+test('telemetry comes through whole, as text or as bytes', () => {
+  const text = JSON.stringify({ car: CAR });
+  assert.deepEqual({ ...decode(text).body }, CAR);
+  assert.deepEqual(decode(new TextEncoder().encode(text).buffer).body, decode(text).body);
+});
+
+test('an older car that says less is still shown', () => {
+  assert.equal(decode('{"car":{"v":1,"state":3}}').body.mem_kb, 0);
+});
+
+test('pong and the old car’s messages are read', () => {
+  assert.deepEqual(decode('{"pong":{"id":1,"t_ms":2,"car_us":3}}'), { group: 'pong', body: { id: 1, t_ms: 2, car_us: 3 } });
+  assert.deepEqual(decode('{"ir":{"key":"detectTime","value":1638498072.81}}').body, { key: 'detectTime', value: 1638498072.81 });
+});
+
+test('anything else is null and never an exception', () => {
+  const junk = ['', 'close', '[]', 'null', '5', '"hi metric"', '{}', '{"car":null}', '{"car":{"state":4}}', '{"car":{"state":1.5}}', '{"car":{"state":"1"}}',
+    '{"car":{},"pong":{}}', '{"pong":{"id":1}}', '{"pong":{"id":1,"t_ms":null,"car_us":3}}', '{"__proto__":{}}', '{"constructor":{}}', '{"toString":{}}',
+    '{"nonsense":{}}', '{"ir":{"key":5,"value":1}}', '['.repeat(5000), new Uint8Array([0xff, 0xfe, 0]).buffer];
+  for (const text of junk) assert.equal(decode(text), null, String(text).slice(0, 40));
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Refusal, State } from '../../../src/spider/viewer/wire.js';
+import { CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WHYS } from '../../../src/spider/viewer/words.js';
+
+const MINE = 9;
+const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
+const tell = (car, more = {}) => story({ ...base, ...more, car: { cause: 0, refusals: 0, lease: MINE, ...car } });
+
+test('every state, cause and refusal has words', () => {
+  for (const state of Object.values(State)) assert.ok(STATES[state].word);
+  for (let code = 0; code <= 20; code += 1) assert.ok(causeSays(code, 200).length > 5, `cause ${code}`);
+  for (const [name, bit] of Object.entries(Refusal)) {
+    const [refusal] = refusalsIn(bit);
+    assert.ok(refusal.says && refusal.todo, name);
+    assert.equal(refusal.bit, bit);
+  }
+});
+
+test('causes have the numbers of the car', () => {
+  assert.deepEqual(CAUSES.map(({ word }) => word), ['start', 'arm', 'drive', 'brake', 'coast', 'silence', 'stop', 'link_lost', 'legacy_age', 'disarm',
+    'lease_lost', 'control_late', 'actuator_error', 'camera_down', 'encoder_down', 'recovered', 'exit', 'panic']);
+});
+
+test('a refusal this page does not know is named by its number', () => {
+  assert.match(refusalsIn(1024 | 16).at(-1).says, /1024/);
+});
+
+test('driving shows no card at all', () => {
+  assert.equal(tell({ state: State.LIVE }), null);
+});
+
+test('silence is told with its time and with what to do', () => {
+  const card = tell({ state: State.STOPPED, cause: 5 }, { lastStop: { cause: 5, ageMs: 204 } });
+  assert.equal(card.text, 'The car has not heard from you for 0.2 s: it stopped. Press Arm to go on.');
+  assert.ok(card.arm);
+});
+
+test('a car that recovered by itself still says why it had stopped', () => {
+  const card = tell({ state: State.DISARMED, cause: 15 }, { lastStop: { cause: 7, ageMs: 0 } });
+  assert.match(card.text, /lost its link/);
+  assert.ok(card.arm);
+});
+
+test('what Arm clears, and a lease that is ours, are no obstacles', () => {
+  assert.deepEqual(obstaclesIn(Refusal.STOP_LATCHED | Refusal.NO_COMMAND | Refusal.LEASE_HELD), []);
+  assert.equal(obstaclesIn(Refusal.CAMERA_DOWN).length, 1);
+});
+
+test('a watcher is offered to ask, not to arm', () => {
+  const card = tell({ state: State.LIVE, lease: 5 });
+  assert.deepEqual([card.arm, card.ask], [false, true]);
+});
+
+test('each way a link can fail has its reason on the banner, with the wait', () => {
+  for (const why of Object.keys(WHYS)) {
+    const banner = pictureStory({ status: { phase: 'waiting', why, detail: '', retryAt: 2600 }, car: null, now: 0 });
+    assert.equal(banner.text, WHYS[why]);
+    assert.match(banner.note, /3 s/);
+  }
+});
+
+test('a good picture has no banner, a frozen one has', () => {
+  const good = { status: { phase: 'open', why: '', retryAt: null }, car: { refusals: 0 }, hasStream: true, painted: 9, frozenMs: 30, quietMs: 100, now: 0 };
+  assert.equal(pictureStory(good), null);
+  assert.match(pictureStory({ ...good, frozenMs: 800 }).text, /0.8 s/);
+  assert.match(pictureStory({ ...good, quietMs: 2000 }).title, /silent/);
+  assert.match(pictureStory({ ...good, painted: 0 }).title, /No picture/);
+  assert.match(pictureStory({ ...good, painted: 0, car: { refusals: Refusal.CAMERA_DOWN } }).title, /Camera/);
+});
