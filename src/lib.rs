@@ -21,6 +21,7 @@
 //!
 //! - [`logic`]: what the car does and why. Pure: no clock, no thread, no socket, no allocation, and no `std`.
 //! - `peer`: one WebRTC peer with our settings; `net`: the car's way to a Spider; `spider`: a Spider of our own.
+//! - `app`: the wiring, and the threads that may wait.
 //!
 //! # Features
 //!
@@ -29,6 +30,8 @@
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
+#[cfg(feature = "std")]
+pub mod app;
 #[cfg(feature = "std")]
 pub mod cli;
 #[cfg(feature = "std")]

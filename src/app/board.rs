@@ -1,0 +1,146 @@
+//! What the parts of the car tell each other: newest values only, all atomic.
+//!
+//! ```text
+//!   control ── status ──▶ metrics            video ── last frame, last unit, sizes ──▶ control, metrics
+//!   link ── key frame wanted, target rate, somebody there ──▶ video
+//! ```
+//!
+//! Promises: nobody waits for anybody here. Knows nothing of: who reads what when.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::newest::Newest;
+use crate::logic::failsafe::Health;
+use crate::logic::units::{Kbps, Uptime};
+use crate::logic::vehicle::{STATUS_WORDS, Status};
+
+/// A camera or encoder that was silent for this long counts as down.
+/// choice: the longest frame time (1 s at 1 frame a second) may not, ten frames at 10 may.
+const VIDEO_SILENCE: Duration = Duration::from_secs(1);
+
+/// The shared values of one car.
+#[derive(Debug)]
+pub struct Board {
+    status: Newest<STATUS_WORDS>,
+    frame_at: AtomicU64,
+    unit_at: AtomicU64,
+    /// Frames that the camera gave.
+    pub frames_seen: AtomicU32,
+    /// Coded frames handed to the network.
+    pub frames_sent: AtomicU32,
+    /// Frames that were skipped because something was slower than the camera.
+    pub frames_dropped: AtomicU32,
+    /// Bytes of coded video handed to the network.
+    pub bytes_sent: AtomicU64,
+    /// Time spent encoding, in microseconds, over all frames.
+    pub encode_us: AtomicU64,
+    /// Video width and height in force.
+    pub width: AtomicU32,
+    /// Video height in force.
+    pub height: AtomicU32,
+    key_frame_wanted: AtomicBool,
+    target_kbps: AtomicU32,
+    watched: AtomicBool,
+}
+
+impl Board {
+    /// Values to start from.
+    #[must_use]
+    pub fn new(status: &Status, target: Kbps) -> Arc<Self> {
+        Arc::new(Self {
+            status: Newest::new(status.to_words()),
+            frame_at: AtomicU64::new(0),
+            unit_at: AtomicU64::new(0),
+            frames_seen: AtomicU32::new(0),
+            frames_sent: AtomicU32::new(0),
+            frames_dropped: AtomicU32::new(0),
+            bytes_sent: AtomicU64::new(0),
+            encode_us: AtomicU64::new(0),
+            width: AtomicU32::new(0),
+            height: AtomicU32::new(0),
+            key_frame_wanted: AtomicBool::new(false),
+            target_kbps: AtomicU32::new(target.get()),
+            watched: AtomicBool::new(false),
+        })
+    }
+
+    /// Publishes the vehicle's status; only the control thread calls this.
+    pub fn set_status(&self, status: &Status) {
+        self.status.write(status.to_words());
+    }
+
+    /// The newest status, or `None` in the instant of a change.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.status.read().map(|words| Status::from_words(&words))
+    }
+
+    /// A camera frame arrived.
+    pub fn frame_seen(&self, now: Uptime) {
+        self.frame_at.store(now.as_micros(), Ordering::Relaxed);
+        self.frames_seen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Camera or encoder failed: both count as down until frames come again.
+    pub fn video_failed(&self) {
+        self.frame_at.store(0, Ordering::Relaxed);
+        self.unit_at.store(0, Ordering::Relaxed);
+    }
+
+    /// A coded frame was handed to the network.
+    pub fn unit_sent(&self, now: Uptime, bytes: usize) {
+        self.unit_at.store(now.as_micros(), Ordering::Relaxed);
+        self.frames_sent.fetch_add(1, Ordering::Relaxed);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What the control thread has to know of the rest; the outputs are its own business.
+    #[must_use]
+    pub fn health(&self, now: Uptime) -> Health {
+        let is_fresh = |at: &AtomicU64| {
+            let at = at.load(Ordering::Relaxed);
+            at != 0 && now.since(Uptime::from_micros(at)) <= VIDEO_SILENCE
+        };
+        Health {
+            camera_ok: is_fresh(&self.frame_at),
+            encoder_ok: is_fresh(&self.unit_at),
+            ..Health::GOOD
+        }
+    }
+
+    /// Asks the encoder for a key frame.
+    pub fn want_key_frame(&self) {
+        self.key_frame_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a key frame is wanted; asking takes the wish.
+    #[must_use]
+    pub fn take_key_frame_wish(&self) -> bool {
+        self.key_frame_wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Sets the rate that the encoder should reach.
+    pub fn set_target(&self, target: Kbps) {
+        self.target_kbps.store(target.get(), Ordering::Relaxed);
+    }
+
+    /// The rate that the encoder should reach.
+    #[must_use]
+    pub fn target(&self) -> Kbps {
+        Kbps::new(self.target_kbps.load(Ordering::Relaxed))
+    }
+
+    /// Says whether anybody is connected, so that video is worth encoding.
+    pub fn set_watched(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
+    }
+
+    /// Whether video is worth encoding.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+}

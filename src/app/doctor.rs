@@ -1,0 +1,188 @@
+//! `spidercar doctor`: tries each part by itself, and says what to do about the one that fails.
+//!
+//! ```text
+//!   outputs ─▶ camera ─▶ encoder ─▶ clock ─▶ way to the Spider        one line each, worst first to mend
+//! ```
+//!
+//! The parts are the ones that `run` would use, made the same way, so what works here works there. The
+//! outputs are only opened and set to neutral.
+//!
+//! Promises: moves nothing; data on stdout; the exit code says whether hardware is missing.
+//! Knows nothing of: what a driver would see. Boards bring their own checks as they are added.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::{Fatal, clock, parts};
+use crate::cli::Exit;
+use crate::config::{Config, SpiderUrl};
+use crate::hal::sim::SimView;
+use crate::logic::failsafe::Cause;
+
+/// Frames taken from the camera and coded. choice: a second or two at any rate.
+const FRAMES: u32 = 15;
+
+/// Longest wait for a host. choice: as for dialling.
+const REACH_LIMIT: Duration = Duration::from_secs(5);
+
+/// A date that no clock may lie before: when this was written. choice: certificates are not valid earlier.
+const CLOCK_FLOOR_S: u64 = 1_767_225_600; // 2026-01-01
+
+/// How a check ended: what was found, or what is wrong and what to do.
+type Finding = Result<String, String>;
+
+/// Runs every check and prints a line for each.
+///
+/// # Errors
+/// A part that `run` needs does not work.
+pub fn doctor(config: &Config) -> Result<(), Fatal> {
+    let view = Arc::new(SimView::default());
+    let checks: [(&str, Finding); 5] = [
+        ("outputs", outputs(config, &view)),
+        ("camera", camera(config, &view)),
+        ("encoder", encoder(config, &view)),
+        ("clock", wall_clock()),
+        ("spider", spider(config)),
+    ];
+    let mut text = String::new();
+    let mut broken = 0;
+    for (name, finding) in &checks {
+        let (mark, words) = match finding {
+            Ok(words) => ("ok  ", words),
+            Err(words) => ("FAIL", words),
+        };
+        broken += usize::from(finding.is_err());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{mark}  {name:<8} {words}");
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // closed stdout: nobody reads it
+    match broken {
+        0 => Ok(()),
+        1 => Err(Fatal::new(
+            Exit::HardwareMissing,
+            "1 part does not work; see above",
+        )),
+        many => Err(Fatal::new(
+            Exit::HardwareMissing,
+            format!("{many} parts do not work; see above"),
+        )),
+    }
+}
+
+fn outputs(config: &Config, view: &Arc<SimView>) -> Finding {
+    let mut actuators =
+        parts::actuators(&config.drive, &config.sim, view).map_err(|fatal| fatal.to_string())?;
+    let neutral = config.drive.config.calibration.neutral();
+    actuators
+        .write(clock::now(), neutral, Cause::Exit)
+        .map_err(|err| format!("{}; see drive.output", parts::chain(&err)))?;
+    Ok(format!(
+        "{}, neutral at {} and {} µs",
+        config.drive.output.word(),
+        neutral.throttle.get(),
+        neutral.steering.get()
+    ))
+}
+
+fn camera(config: &Config, view: &Arc<SimView>) -> Finding {
+    let mut build =
+        parts::video_parts(config, Arc::clone(view)).map_err(|fatal| fatal.to_string())?;
+    let mut pair = build().map_err(|err| format!("{err}; see camera.source"))?;
+    let started = Instant::now();
+    for _ in 0..FRAMES {
+        pair.camera.next_frame().map_err(|err| parts::chain(&err))?;
+    }
+    let per_second = f64::from(FRAMES - 1) / started.elapsed().as_secs_f64().max(0.001);
+    Ok(format!(
+        "{} {}x{}, {per_second:.0} frames a second (asked for {})",
+        config.camera.source.word(),
+        config.camera.width,
+        config.camera.height,
+        config.camera.fps
+    ))
+}
+
+fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
+    let mut build =
+        parts::video_parts(config, Arc::clone(view)).map_err(|fatal| fatal.to_string())?;
+    let mut pair = build().map_err(|err| format!("{err}; see encoder.kind"))?;
+    let mut spent = Duration::ZERO;
+    let mut bytes = 0;
+    for n in 0..FRAMES {
+        let frame = pair.camera.next_frame().map_err(|err| parts::chain(&err))?;
+        let started = Instant::now();
+        let unit = pair
+            .encoder
+            .encode(frame, n == 0)
+            .map_err(|err| parts::chain(&err))?;
+        spent += started.elapsed();
+        bytes += unit.map_or(0, |unit| unit.data().len());
+    }
+    let each = spent / FRAMES;
+    let budget = Duration::from_secs(1) / config.camera.fps.max(1);
+    if each > budget {
+        return Err(format!(
+            "{} ms a frame is more than {} frames a second allow; choose a smaller camera.width and height, or \
+             fewer camera.fps",
+            each.as_millis(),
+            config.camera.fps
+        ));
+    }
+    Ok(format!(
+        "{:.1} ms a frame, {} kB in {FRAMES} frames",
+        each.as_secs_f64() * 1000.0,
+        bytes / 1000
+    ))
+}
+
+fn wall_clock() -> Finding {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    if now < CLOCK_FLOOR_S {
+        return Err("the date is before 2026, so certificates look invalid; connect to a network with a time \
+                    server (systemd-timesyncd), or add a clock module"
+            .to_owned());
+    }
+    Ok("the date is plausible".to_owned())
+}
+
+fn spider(config: &Config) -> Finding {
+    let endpoint = match &config.spider.url {
+        SpiderUrl::Local => {
+            for port in [config.local.port, config.local.tls_port] {
+                TcpListener::bind((config.local.listen, port)).map_err(|err| {
+                    format!(
+                        "{}:{port}: {err}; another car or Spider may run already, or choose local.port and \
+                         local.tls_port",
+                        config.local.listen
+                    )
+                })?;
+            }
+            return Ok(format!(
+                "inside, on {} ports {} and {}",
+                config.local.listen, config.local.port, config.local.tls_port
+            ));
+        }
+        SpiderUrl::Remote(endpoint) => endpoint,
+    };
+    let (host, port) = (endpoint.host(), endpoint.port());
+    let addrs = (host, port)
+        .to_socket_addrs()
+        .map_err(|err| format!("{host}: {err}; check spider.url and the name server"))?;
+    let mut last = format!("{host} has no address");
+    for addr in addrs {
+        match std::net::TcpStream::connect_timeout(&addr, REACH_LIMIT) {
+            Ok(_) => return Ok(format!("{host}:{port} answers as {}", addr.ip())),
+            Err(err) => {
+                last = format!("{addr}: {err}; is the Spider running, and is the port open?");
+            }
+        }
+    }
+    Err(last)
+}

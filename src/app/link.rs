@@ -1,0 +1,327 @@
+//! The link to the Spider: dial, stay, and dial again, for as long as the car runs.
+//!
+//! ```text
+//!   dialling ──open──▶ live ──ended──▶ back-off ──▶ dialling
+//!                       │ signalling over, media up
+//!                       ▼
+//!                     live, and dialling beside it ──new one open──▶ live (the old one is closed)
+//! ```
+//!
+//! "Up" means that commands can arrive: the peer is connected and a command channel is open. Everything
+//! else (silence, a dead path) is the failsafe's business, which is faster.
+//!
+//! Promises: the vehicle hears of a lost link before anything else is done about it; one video outlet at
+//! a time; retries are spread (`logic::backoff`) and never end. Knows nothing of: the outputs.
+//! Sources: PROTOCOL.md 5.2 (q 7, 21 to 23).
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use webrtc::data_channel::DataChannel;
+
+use super::board::Board;
+use super::clock;
+use super::mailbox::Mailbox;
+use super::outlet::Outlet;
+use super::pilot;
+use crate::logic::backoff::Backoff;
+use crate::logic::session::Reason;
+use crate::logic::units::Kbps;
+use crate::net::dial::{Address, Dial, DialError, DialEvent};
+use crate::net::publish::publication;
+use crate::peer::{Feedback, PeerOptions};
+
+/// Longest time from the answer to an open command channel. choice: ten round trips of a bad LTE path.
+const OPEN_LIMIT: Duration = Duration::from_secs(15);
+
+/// How often the rate that the far side allows is looked at. choice: REMB comes once a second.
+const RATE_PERIOD: Duration = Duration::from_millis(200);
+
+/// What the link needs to know.
+pub struct LinkOptions {
+    /// Where to publish.
+    pub address: Address,
+    /// Builds the options of a new peer.
+    pub peer: Box<dyn Fn() -> PeerOptions + Send + Sync>,
+    /// Longest time to gather candidates.
+    pub gather_limit: Duration,
+    /// Rate to encode at unless the far side allows less.
+    pub bitrate: Kbps,
+}
+
+/// The parts of the car that the link serves.
+#[derive(Clone)]
+pub struct LinkParts {
+    /// Where commands go.
+    pub mailbox: Arc<Mailbox>,
+    /// Newest values of everything.
+    pub board: Arc<Board>,
+    /// Where coded video and telemetry go, while there is somewhere.
+    pub outlet: watch::Sender<Option<Outlet>>,
+}
+
+/// A link that is up.
+struct Live {
+    dial: Dial,
+    tasks: JoinSet<()>,
+    /// Woken when a command channel closes: then no command can come, whatever the peer says.
+    closed: Arc<Notify>,
+    outlet: Option<Outlet>,
+}
+
+/// Keeps the link until cancelled.
+pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
+    let mut backoff = Backoff::new();
+    let mut old: Option<Live> = None;
+    loop {
+        let opened = {
+            let mut attempt = pin!(open(&options, &parts));
+            loop {
+                tokio::select! {
+                    opened = &mut attempt => break opened,
+                    () = stay(&mut old) => {
+                        lose(&parts, old.take()).await;
+                    }
+                }
+            }
+        };
+        match opened {
+            Ok(mut live) => {
+                tracing::info!("link up");
+                backoff.link_up(clock::now());
+                parts.outlet.send_replace(live.outlet.take());
+                parts.board.set_watched(true);
+                parts.board.want_key_frame();
+                parts
+                    .mailbox
+                    .update(|intent, _| intent.set_link(clock::now(), true));
+                if let Some(old) = old.replace(live) {
+                    old.close().await;
+                }
+                if !stay_live(&mut old).await {
+                    lose(&parts, old.take()).await;
+                }
+            }
+            Err(err) => tracing::warn!(attempt = backoff.attempt() + 1, "no link: {err}"),
+        }
+        let wait = backoff.next_delay(clock::now(), rand::random());
+        tracing::debug!(?wait, "dialling again");
+        let mut waiting = pin!(sleep(wait));
+        loop {
+            tokio::select! {
+                () = &mut waiting => break,
+                () = stay(&mut old) => lose(&parts, old.take()).await,
+            }
+        }
+    }
+}
+
+/// Tells the vehicle first, then cleans up.
+async fn lose(parts: &LinkParts, live: Option<Live>) {
+    parts
+        .mailbox
+        .update(|intent, _| intent.set_link(clock::now(), false));
+    parts.board.set_watched(false);
+    parts.outlet.send_replace(None);
+    tracing::warn!("link down");
+    if let Some(live) = live {
+        live.close().await;
+    }
+}
+
+/// Serves a kept link until it ends; for ever where there is none.
+async fn stay(live: &mut Option<Live>) {
+    loop {
+        match live {
+            Some(live) => match live.next().await {
+                DialEvent::Ended(_) | DialEvent::Disconnected => return,
+                // Its signalling is over already; nothing else concerns us.
+                DialEvent::SignallingOver { .. }
+                | DialEvent::Connected
+                | DialEvent::Channel(_)
+                | DialEvent::Track(_) => {}
+            },
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Serves a link until something ends it. `true`: media is still up and may be kept while dialling.
+async fn stay_live(live: &mut Option<Live>) -> bool {
+    loop {
+        let Some(live) = live else {
+            return false;
+        };
+        match live.next().await {
+            DialEvent::SignallingOver { reason, keep_media } => {
+                tracing::warn!(?reason, keep_media, "signalling is over");
+                return keep_media;
+            }
+            DialEvent::Ended(err) => {
+                tracing::warn!("link: {err}");
+                return false;
+            }
+            DialEvent::Disconnected => {
+                tracing::warn!("link: nothing heard from the other side");
+                return false;
+            }
+            DialEvent::Connected | DialEvent::Channel(_) | DialEvent::Track(_) => {}
+        }
+    }
+}
+
+/// One attempt, up to an open command channel.
+async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialError> {
+    let published = publication((options.peer)()).await;
+    let made = published.map_err(|err| DialError::Peer("making the car's peer", err))?;
+    let feedback = Arc::clone(&made.peer.feedback);
+    let dial = Dial::open(
+        made.peer,
+        &options.address,
+        options.gather_limit,
+        clock::now,
+    )
+    .await?;
+    tracing::info!("offer sent");
+    let mut live = Live {
+        dial,
+        tasks: JoinSet::new(),
+        closed: Arc::new(Notify::new()),
+        outlet: Some(Outlet::new(made.video, Arc::clone(&made.metric))),
+    };
+    let is_open = Arc::new(Notify::new());
+    for (label, channel) in made.commands {
+        live.listen(label, channel, &made.metric, parts, Some(&is_open));
+    }
+    let metric = Arc::clone(&made.metric);
+    live.tasks.spawn(async move {
+        while metric.poll().await.is_some() {} // inbound metrics are ignorable (PROTOCOL.md 3.4)
+    });
+    live.tasks
+        .spawn(key_frames(Arc::clone(&feedback), Arc::clone(&parts.board)));
+    live.tasks
+        .spawn(rate(feedback, Arc::clone(&parts.board), options.bitrate));
+    match timeout(
+        OPEN_LIMIT + options.gather_limit,
+        live.until_open(&is_open, &made.metric, parts),
+    )
+    .await
+    {
+        Ok(Ok(())) => Ok(live),
+        Ok(Err(err)) => {
+            live.close().await;
+            Err(err)
+        }
+        Err(_) => {
+            live.close().await;
+            Err(DialError::StartOver(
+                "answered, but no command channel opened in time",
+            ))
+        }
+    }
+}
+
+impl Live {
+    /// The next event; a command channel that closed counts as the end of the link.
+    async fn next(&mut self) -> DialEvent {
+        tokio::select! {
+            event = self.dial.next() => event,
+            () = self.closed.notified() => {
+                DialEvent::Ended(DialError::StartOver("a command channel was closed"))
+            }
+        }
+    }
+
+    async fn until_open(
+        &mut self,
+        is_open: &Notify,
+        metric: &Arc<dyn DataChannel>,
+        parts: &LinkParts,
+    ) -> Result<(), DialError> {
+        loop {
+            tokio::select! {
+                () = is_open.notified() => return Ok(()),
+                event = self.dial.next() => match event {
+                    DialEvent::Ended(err) => return Err(err),
+                    DialEvent::SignallingOver { keep_media: false, reason } => {
+                        tracing::debug!(?reason, "signalling over before the link was up");
+                        return Err(DialError::StartOver(words(reason)));
+                    }
+                    DialEvent::Channel(channel) => {
+                        // q 13: a server may open the channels itself.
+                        if let Ok(label) = channel.label().await
+                            && (label == "stream" || label == "drive")
+                        {
+                            self.listen("remote", channel, metric, parts, None);
+                        }
+                    }
+                    DialEvent::SignallingOver { keep_media: true, .. }
+                    | DialEvent::Connected
+                    | DialEvent::Disconnected
+                    | DialEvent::Track(_) => {}
+                },
+            }
+        }
+    }
+
+    fn listen(
+        &mut self,
+        label: &'static str,
+        channel: Arc<dyn DataChannel>,
+        replies: &Arc<dyn DataChannel>,
+        parts: &LinkParts,
+        is_open: Option<&Arc<Notify>>,
+    ) {
+        let (replies, mailbox) = (Arc::clone(replies), Arc::clone(&parts.mailbox));
+        let (is_open, closed) = (is_open.cloned(), Arc::clone(&self.closed));
+        self.tasks.spawn(async move {
+            let on_open = move || {
+                if let Some(is_open) = is_open {
+                    is_open.notify_one();
+                }
+            };
+            pilot::listen(label, channel, replies, mailbox, on_open).await;
+            closed.notify_one();
+        });
+    }
+
+    async fn close(mut self) {
+        self.tasks.abort_all();
+        self.dial.close().await;
+    }
+}
+
+/// A reason for starting over, as a person reads it.
+#[must_use]
+pub fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoAnswer => "the Spider did not answer our offer; is the channel id right?",
+        Reason::Refused => {
+            "the Spider dropped us before an answer; wrong channel or key, or somebody else publishes on it"
+        }
+        Reason::Closed => "the Spider said close",
+        Reason::Error => "the Spider said error",
+        Reason::SocketLost => "the signalling socket was lost",
+    }
+}
+
+/// Passes on the other side's wishes for key frames.
+async fn key_frames(feedback: Arc<Feedback>, board: Arc<Board>) {
+    loop {
+        feedback.key_frame_wanted().await;
+        board.want_key_frame();
+    }
+}
+
+/// Keeps the encoder's target at what was configured or, if less, what the other side allows.
+async fn rate(feedback: Arc<Feedback>, board: Arc<Board>, configured: Kbps) {
+    loop {
+        let allowed = feedback.remb_kbps().unwrap_or(u32::MAX);
+        board.set_target(Kbps::new(configured.get().min(allowed)));
+        sleep(RATE_PERIOD).await;
+    }
+}

@@ -1,0 +1,259 @@
+//! Wiring: builds the parts, starts them in a written order, and stops them in another.
+//!
+//! ```text
+//!   start   1 control thread (neutral first)  2 local Spider, if asked  3 video thread  4 link, metrics
+//!   stop    1 control thread (neutral last)   2 link, metrics           3 video thread  4 local Spider
+//! ```
+//!
+//! The car is safe before anything else is tried and until everything else has ended. A part that fails
+//! is started again by itself; only a bug in the control thread ends the process, at neutral.
+//!
+//! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
+
+pub mod board;
+pub mod clock;
+pub mod control;
+pub mod doctor;
+pub mod fault;
+pub mod link;
+pub mod mailbox;
+pub mod metrics;
+pub mod newest;
+pub mod outlet;
+pub mod parts;
+pub mod pilot;
+pub mod run;
+pub mod supervise;
+pub mod video;
+pub mod watch;
+
+use std::sync::Arc;
+
+use rtc::peer_connection::transport::RTCIceServer;
+
+use crate::cli::Exit;
+use crate::config::{Config, Endpoint, IcePolicy, SpiderUrl};
+use crate::net::dial::Address;
+use crate::net::tls::{TrustError, client_config};
+use crate::peer::{Codec, PeerOptions};
+use crate::spider::{Fault, Faults, Spider, SpiderError, SpiderOptions};
+
+/// An error that ends the program: the exit code, and the sentence that says what to do.
+#[derive(Debug)]
+pub struct Fatal {
+    /// The exit code.
+    pub exit: Exit,
+    /// The whole chain on one line.
+    pub text: String,
+}
+
+impl Fatal {
+    fn new(exit: Exit, text: impl std::fmt::Display) -> Self {
+        Self {
+            exit,
+            text: text.to_string(),
+        }
+    }
+}
+
+impl From<SpiderError> for Fatal {
+    fn from(err: SpiderError) -> Self {
+        Self::new(Exit::BadConfig, err)
+    }
+}
+
+impl From<TrustError> for Fatal {
+    fn from(err: TrustError) -> Self {
+        Self::new(Exit::BadConfig, err)
+    }
+}
+
+/// The runtime that everything but control and video runs on.
+fn runtime() -> Result<tokio::runtime::Runtime, Fatal> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2) // choice: a car has four cores; two are for video and control
+        .enable_all()
+        .build()
+        .map_err(|err| Fatal::new(Exit::Bug, err))
+}
+
+/// The options of the local Spider.
+fn spider_options(config: &Config, faults: Faults) -> SpiderOptions {
+    SpiderOptions {
+        listen: config.local.listen,
+        port: config.local.port,
+        tls_port: config.local.tls_port,
+        certificate: config.local.certificate.clone(),
+        driver_key: config.local.driver_key.clone(),
+        faults,
+        ..SpiderOptions::default()
+    }
+}
+
+/// Runs a local Spider alone until asked to stop.
+///
+/// # Errors
+/// An address in use, a bad certificate, a fault name that does not exist.
+pub fn spider(config: &Config, fault_names: &[String]) -> Result<(), Fatal> {
+    let mut faults = Vec::new();
+    for name in fault_names {
+        let known = || Fault::ALL.map(Fault::name).join(", ");
+        faults.push(Fault::from_name(name).ok_or_else(|| {
+            Fatal::new(
+                Exit::BadConfig,
+                format!("--fault {name}: no such fault; there are {}", known()),
+            )
+        })?);
+    }
+    runtime()?.block_on(async {
+        let spider = Spider::start(spider_options(config, Faults::new(faults))).await?;
+        run::announce(&spider, config);
+        tracing::info!(signal = run::asked_to_stop().await, "stopping");
+        drop(spider);
+        Ok(())
+    })
+}
+
+/// Watches a channel until asked to stop.
+///
+/// # Errors
+/// A file that cannot be written, or a channel that is gone for good.
+pub fn watch(config: &Config, record: Option<std::path::PathBuf>) -> Result<(), Fatal> {
+    let address = address(config, "sub", None)?;
+    let options = watch::WatchOptions {
+        address,
+        peer: peer_options(config),
+        gather_limit: config.ice.gather,
+        record,
+    };
+    let runtime = runtime()?;
+    let watched = runtime.block_on(async {
+        tokio::select! {
+            watched = watch::run(options) => watched,
+            _ = run::asked_to_stop() => Ok(()),
+        }
+    });
+    runtime.shutdown_background(); // stdin may be waiting for a line that never comes
+    watched.map_err(|err| {
+        let exit = match err {
+            watch::WatchError::Record(..) => Exit::BadConfig,
+            watch::WatchError::Lost(_) => Exit::LinkLost,
+        };
+        Fatal::new(exit, err)
+    })
+}
+
+/// Where to dial, as a publisher (`pub`) or a viewer (`sub`); `local` stands in for `spider.url = "local"`.
+fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Address, Fatal> {
+    let (url, trust) = match &config.spider.url {
+        SpiderUrl::Remote(endpoint) => (url_of(endpoint), &config.spider.trust),
+        SpiderUrl::Local => {
+            let port = local.map_or(config.local.port, |spider| spider.plain.port());
+            let host = match config.local.listen {
+                any if any.is_unspecified() => "127.0.0.1".to_owned(),
+                v6 if v6.is_ipv6() => format!("[{v6}]"),
+                v4 => v4.to_string(),
+            };
+            (format!("ws://{host}:{port}"), &config.spider.trust)
+        }
+    };
+    let mut query = vec![format!("channel={}", config.spider.channel.as_str())];
+    if role == "pub" {
+        query.push(format!("brate={}", config.spider.bitrate.get()));
+        query.extend(
+            config
+                .spider
+                .ktime
+                .as_ref()
+                .map(|ktime| format!("ktime={ktime}")),
+        );
+    }
+    query.extend(
+        config
+            .spider
+            .vcodec
+            .as_ref()
+            .map(|vcodec| format!("vcodec={vcodec}")),
+    );
+    query.extend(
+        config
+            .local
+            .driver_key
+            .as_ref()
+            .map(|key| format!("key={}", key.expose())),
+    );
+    Ok(Address {
+        url,
+        path_and_query: format!("/live/ws/{role}?{}", query.join("&")),
+        tls: client_config(trust)?,
+    })
+}
+
+fn url_of(endpoint: &Endpoint) -> String {
+    let scheme = if endpoint.is_tls() { "wss" } else { "ws" };
+    let host = endpoint.host();
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    format!("{scheme}://{host}:{}", endpoint.port())
+}
+
+/// Makes the options of each new peer of the car or of a viewer.
+fn peer_options(config: &Config) -> Box<dyn Fn() -> PeerOptions + Send + Sync> {
+    let is_near = match &config.spider.url {
+        SpiderUrl::Local => true,
+        SpiderUrl::Remote(endpoint) => {
+            let host = endpoint.host();
+            host == "localhost"
+                || host
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|ip| ip.is_loopback())
+        }
+    };
+    let loopback = "127.0.0.1:0";
+    let addrs: &[&str] = match (is_near, config.ice.servers.is_empty()) {
+        (true, true) => &[loopback],
+        (true, false) => &["0.0.0.0:0", loopback],
+        (false, _) => &["0.0.0.0:0", "[::]:0"],
+    };
+    let addrs: Vec<_> = addrs.iter().filter_map(|text| text.parse().ok()).collect();
+    let relay_only = config.ice.policy == IcePolicy::Relay;
+    let ice_servers: Vec<_> = config
+        .ice
+        .servers
+        .iter()
+        .map(|server| RTCIceServer {
+            urls: server.urls.clone(),
+            username: server
+                .login
+                .as_ref()
+                .map(|login| login.username.clone())
+                .unwrap_or_default(),
+            credential: server
+                .login
+                .as_ref()
+                .map(|login| login.credential.expose().to_owned())
+                .unwrap_or_default(),
+        })
+        .collect();
+    Box::new(move || PeerOptions {
+        ice_servers: ice_servers.clone(),
+        relay_only,
+        addrs: addrs.clone(),
+        codecs: vec![Codec::H264],
+    })
+}
+
+/// A name for logs.
+impl std::fmt::Display for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// Shared by the parts of a running car.
+type Shared<T> = Arc<tokio::sync::Mutex<T>>;

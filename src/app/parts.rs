@@ -1,0 +1,111 @@
+//! The parts that a configuration names: outputs, camera, encoder.
+//!
+//! One place decides what this build can drive, so that `run`, `neutral` and `doctor` agree. What it
+//! cannot is an error with the key, never a silent stand-in: a car must not drive simulated wheels.
+//!
+//! Promises: nothing moves by making a part. Knows nothing of: what is done with them.
+
+use std::sync::Arc;
+
+use super::fault::{Faults, FaultyCamera};
+use super::{Fatal, video};
+use crate::cli::Exit;
+use crate::config::{CameraSource, Config, Drive, EncoderKind, Output, Sim};
+use crate::hal::Actuators;
+use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
+use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
+
+/// The outputs that the configuration names; the simulated ones move the simulated camera's view.
+///
+/// # Errors
+/// Outputs that are not there, or that this program was built without.
+pub fn actuators(
+    drive: &Drive,
+    sim: &Sim,
+    view: &Arc<SimView>,
+) -> Result<Box<dyn Actuators>, Fatal> {
+    match drive.output {
+        Output::Sim => {
+            let outputs = SimActuators::new().with_view(Arc::clone(view), drive.config.calibration);
+            let outputs = match &sim.actuator_log {
+                Some(path) => outputs.with_log(path),
+                None => Ok(outputs),
+            };
+            let outputs = outputs.map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))?;
+            Ok(Box::new(outputs))
+        }
+        Output::Pwm | Output::Pca9685 | Output::Hbridge => {
+            Err(not_built("drive.output", drive.output.word()))
+        }
+    }
+}
+
+/// How to make the camera and the encoder that the configuration names.
+///
+/// # Errors
+/// A kind of camera or encoder that this program was built without.
+pub fn video_parts(config: &Config, view: Arc<SimView>) -> Result<video::MakeParts, Fatal> {
+    let camera = config.camera;
+    match camera.source {
+        CameraSource::Sim => {}
+        CameraSource::Libcamera | CameraSource::V4l => {
+            return Err(not_built("camera.source", camera.source.word()));
+        }
+    }
+    match config.encoder {
+        EncoderKind::Auto | EncoderKind::OpenH264 => {}
+        EncoderKind::V4l2M2m => return Err(not_built("encoder.kind", config.encoder.word())),
+    }
+    let (width, height, fps) = (camera.width, camera.height, camera.fps);
+    let bitrate = config.spider.bitrate;
+    Ok(Box::new(move || {
+        let camera = SimCamera::open(SimCameraSettings { width, height, fps }, Arc::clone(&view))?;
+        let encoder = OpenH264Encoder::new(OpenH264Settings {
+            fps,
+            bitrate,
+            threads: 0,
+        })?;
+        Ok(video::Parts {
+            camera: Box::new(camera),
+            encoder: Box::new(encoder),
+        })
+    }))
+}
+
+/// An error and what it came from, on one line.
+#[must_use]
+pub fn chain(err: &dyn std::error::Error) -> String {
+    let mut parts = vec![err.to_string()];
+    let mut source = err.source();
+    while let Some(cause) = source {
+        parts.push(cause.to_string());
+        source = cause.source();
+    }
+    parts.join(": ")
+}
+
+/// The same parts, with a camera that fails as `sim.faults` says.
+#[must_use]
+pub fn with_faults(mut make: video::MakeParts, faults: &Arc<Faults>) -> video::MakeParts {
+    let faults = Arc::clone(faults);
+    Box::new(move || {
+        let parts = make()?;
+        let camera = FaultyCamera {
+            inner: parts.camera,
+            faults: Arc::clone(&faults),
+        };
+        Ok(video::Parts {
+            camera: Box::new(camera),
+            ..parts
+        })
+    })
+}
+
+fn not_built(key: &str, word: &str) -> Fatal {
+    Fatal::new(
+        Exit::HardwareMissing,
+        format!(
+            "{key} = {word:?}: this program was built without support for it; use \"sim\" or \"openh264\", or a build for the board"
+        ),
+    )
+}

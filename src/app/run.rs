@@ -1,0 +1,282 @@
+//! `spidercar run`: the car, from neutral to neutral.
+//!
+//! See `app` for the order. What is worth a line here is what may end it: a signal (exit 0), an output
+//! that is missing (3), a bug in the control thread (1). A link that is lost never ends it.
+//!
+//! Promises: as for `app`. Knows nothing of: packets, pictures, pulses.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::board::Board;
+use super::control::{Control, ControlEnd};
+use super::fault::{Faults, FaultyOutputs, stall_runtime};
+use super::link::{LinkOptions, LinkParts};
+use super::mailbox::Mailbox;
+use super::outlet::{UNIT_ROOM, carry};
+use super::parts::{actuators, chain, video_parts, with_faults};
+use super::supervise::supervise;
+use super::{
+    Fatal, Shared, address, clock, link, metrics, peer_options, runtime, spider_options, video,
+};
+use crate::cli::Exit;
+use crate::config::{Config, FaultKind, Outputs, SpiderUrl};
+use crate::hal::sim::SimView;
+use crate::logic::failsafe::Cause;
+use crate::logic::intent::Intent;
+use crate::logic::vehicle::Vehicle;
+use crate::spider::{self, Spider};
+
+/// How often the control thread is looked after. choice: a bug there is told within this.
+const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// Runs the car until asked to stop.
+///
+/// # Errors
+/// What ends the program; the outputs are neutral by then.
+pub fn run(config: &Config) -> Result<(), Fatal> {
+    let view = Arc::new(SimView::default());
+    let faults = Faults::new(&config.sim.faults);
+    let actuators = actuators(&config.drive, &config.sim, &view)?;
+    let actuators = Box::new(FaultyOutputs::new(actuators, Arc::clone(&faults)));
+    let now = clock::now();
+    let mut vehicle = Vehicle::new(now, config.drive.config, config.failsafe);
+    let mailbox = Mailbox::new();
+    let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
+    let board = Board::new(&first.status, config.spider.bitrate);
+    let control = Control::start(
+        vehicle,
+        actuators,
+        Arc::clone(&mailbox),
+        Arc::clone(&board),
+        config.drive.tick,
+    )
+    .map_err(|err| Fatal::new(Exit::Bug, err))?;
+    let stopped = with_control(config, control, mailbox, board, view, faults);
+    tracing::info!("stopped at neutral");
+    stopped
+}
+
+/// Everything above the control thread; whatever happens, that one is stopped first.
+fn with_control(
+    config: &Config,
+    mut control: Control,
+    mailbox: Arc<Mailbox>,
+    board: Arc<Board>,
+    view: Arc<SimView>,
+    faults: Arc<Faults>,
+) -> Result<(), Fatal> {
+    let stop_video = Arc::new(AtomicBool::new(false));
+    let events = std::mem::replace(&mut control.events, std::sync::mpsc::sync_channel(1).1);
+    runtime().and_then(|runtime| {
+        let ran = runtime.block_on(async {
+            let parts = Car {
+                config,
+                mailbox,
+                board,
+                view,
+                faults,
+                events: Arc::new(Mutex::new(events)),
+            };
+            let car = parts.start(&stop_video).await?;
+            let why = tokio::select! {
+                signal = asked_to_stop() => {
+                    tracing::info!(signal, "stopping");
+                    Ok(())
+                }
+                () = ended(&control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
+            };
+            Ok((car, why))
+        });
+        // Neutral before anything else is taken down.
+        let end = control.stop();
+        stop_video.store(true, Ordering::Relaxed);
+        let why = ran.map(|(car, why)| {
+            car.stop(&runtime);
+            why
+        });
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        match (why, end) {
+            (Ok(why), ControlEnd::Stopped) => why,
+            (Err(err), _) => Err(err),
+            (Ok(_), ControlEnd::Panicked) => Err(Fatal::new(Exit::Bug, "the control thread panicked")),
+        }
+    })
+}
+
+async fn ended(control: &Control) {
+    while !control.has_ended() {
+        tokio::time::sleep(LOOK_AFTER).await;
+    }
+}
+
+/// Waits for a signal that asks to stop, and names it.
+pub async fn asked_to_stop() -> &'static str {
+    let on = |kind| signal(kind).ok();
+    let (mut term, mut int, mut hup) = (
+        on(SignalKind::terminate()),
+        on(SignalKind::interrupt()),
+        on(SignalKind::hangup()),
+    );
+    let wait = |signal: &mut Option<tokio::signal::unix::Signal>| {
+        let taken = signal.take();
+        async move {
+            match taken {
+                Some(mut signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        _ = wait(&mut term) => "SIGTERM",
+        _ = wait(&mut int) => "SIGINT",
+        _ = wait(&mut hup) => "SIGHUP",
+    }
+}
+
+struct Car<'a> {
+    config: &'a Config,
+    view: Arc<SimView>,
+    faults: Arc<Faults>,
+    mailbox: Arc<Mailbox>,
+    board: Arc<Board>,
+    events: Shared<std::sync::mpsc::Receiver<crate::logic::vehicle::Event>>,
+}
+
+/// What was started above the control thread.
+struct Started {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    spider: Option<Spider>,
+}
+
+impl Car<'_> {
+    async fn start(self, stop_video: &Arc<AtomicBool>) -> Result<Started, Fatal> {
+        let config = self.config;
+        let spider = match config.spider.url {
+            SpiderUrl::Local => {
+                let spider =
+                    Spider::start(spider_options(config, spider::Faults::default())).await?;
+                announce(&spider, config);
+                Some(spider)
+            }
+            SpiderUrl::Remote(_) => None,
+        };
+        let (units_tx, units) = mpsc::channel(UNIT_ROOM);
+        let make = with_faults(video_parts(config, Arc::clone(&self.view))?, &self.faults);
+        video::start(
+            make,
+            units_tx,
+            Arc::clone(&self.board),
+            Arc::clone(stop_video),
+        )
+        .map_err(|err| Fatal::new(Exit::Bug, err))?;
+        let (outlet, watched) = watch::channel(None);
+        let mut tasks = Vec::new();
+
+        let options = Arc::new(LinkOptions {
+            address: address(config, "pub", spider.as_ref())?,
+            peer: peer_options(config),
+            gather_limit: config.ice.gather,
+            bitrate: config.spider.bitrate,
+        });
+        let parts = LinkParts {
+            mailbox: Arc::clone(&self.mailbox),
+            board: Arc::clone(&self.board),
+            outlet,
+        };
+        let mailbox = Arc::clone(&self.mailbox);
+        let link_down = move || mailbox.update(|intent, _| intent.set_link(clock::now(), false));
+        let faults = Arc::clone(&self.faults);
+        let linking = move || {
+            let faults = Arc::clone(&faults);
+            let link = Box::pin(link::run(Arc::clone(&options), parts.clone()));
+            async move { faults.or_panic(FaultKind::LinkPanic, link).await }
+        };
+        tasks.push(supervise("link", linking, link_down));
+
+        let units = Arc::new(Mutex::new(units));
+        let (board, outlet) = (Arc::clone(&self.board), watched.clone());
+        let carrying = move || {
+            let (units, outlet, board) = (Arc::clone(&units), outlet.clone(), Arc::clone(&board));
+            async move { carry(&mut *units.lock().await, outlet, board).await }
+        };
+        tasks.push(supervise("video out", carrying, || {}));
+
+        let (board, events, faults) = (self.board, self.events, Arc::clone(&self.faults));
+        let interval_ms = config.telemetry_interval.as_millis().max(1);
+        let rate_hz = u8::try_from(1000 / interval_ms).unwrap_or(1);
+        let measuring = move || {
+            let (events, outlet, board) =
+                (Arc::clone(&events), watched.clone(), Arc::clone(&board));
+            let faults = Arc::clone(&faults);
+            async move {
+                let mut events = events.lock().await;
+                let measured = metrics::run(&mut events, outlet, board, rate_hz);
+                faults.or_panic(FaultKind::MetricsPanic, measured).await;
+            }
+        };
+        tasks.push(supervise("metrics", measuring, || {}));
+        tasks.push(tokio::spawn(stall_runtime(self.faults)));
+        Ok(Started { tasks, spider })
+    }
+}
+
+impl Started {
+    fn stop(self, runtime: &tokio::runtime::Runtime) {
+        runtime.block_on(async {
+            for task in self.tasks {
+                task.abort();
+                let _ = task.await; // cancelled, as asked
+            }
+            // Peers are closed by their dials as they are dropped; give them a moment to say so.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(self.spider);
+        });
+    }
+}
+
+/// Says where the page is, on stdout: it is what the command was run for.
+pub fn announce(spider: &Spider, config: &Config) {
+    tracing::info!(plain = %spider.plain, tls = %spider.tls, certificate_sha256 = %spider.certificate_sha256, "local Spider");
+    let channel = config.spider.channel.as_str();
+    let key = if config.local.driver_key.is_some() {
+        "&key=YOUR-DRIVER-KEY"
+    } else {
+        ""
+    };
+    let mut out = std::io::stdout().lock();
+    // A closed stdout only means that nobody reads the address.
+    let _ = writeln!(
+        out,
+        "Drive it here:  http://{}/?channel={channel}{key}",
+        spider.plain
+    );
+    let _ = out.flush();
+}
+
+/// Health before anything is known.
+fn nothing_works_yet() -> crate::logic::failsafe::Health {
+    crate::logic::failsafe::Health {
+        camera_ok: false,
+        encoder_ok: false,
+        ..crate::logic::failsafe::Health::GOOD
+    }
+}
+
+/// Writes neutral to the outputs once (`spidercar neutral`).
+///
+/// # Errors
+/// The outputs cannot be opened or written.
+pub fn neutral(outputs: &Outputs) -> Result<(), Fatal> {
+    let view = Arc::new(SimView::default());
+    let mut actuators = actuators(&outputs.drive, &outputs.sim, &view)?;
+    let neutral = outputs.drive.config.calibration.neutral();
+    actuators
+        .write(clock::now(), neutral, Cause::Exit)
+        .map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))
+}
