@@ -1,0 +1,260 @@
+//! A viewer in a test: connects to a channel, drives, hears metrics, counts frames.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use spidercar::app::clock;
+use spidercar::config::Trust;
+use spidercar::net::dial::{Address, Dial, DialEvent};
+use spidercar::net::subscribe::{OpenChannels, subscription};
+use spidercar::net::tls::client_config;
+use spidercar::peer::PeerOptions;
+use tokio::task::JoinSet;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+use super::{CHANNEL, PATIENCE, until};
+
+/// The lease id that this operator drives with.
+pub const LEASE: u32 = 4711;
+
+pub struct Operator {
+    pub channels: OpenChannels,
+    pub metrics: Arc<Mutex<Vec<String>>>,
+    pub packets: Arc<AtomicU32>,
+    /// The lease id that it drives with.
+    pub lease: u32,
+    seq: u32,
+    tasks: JoinSet<()>,
+}
+
+impl Operator {
+    /// Connects and waits until commands can be sent.
+    pub async fn connect(url: &str) -> Self {
+        let operator = Self::dial(url, "")
+            .await
+            .unwrap_or_else(|err| panic!("operator at {url}: {err}"));
+        operator.ready().await;
+        operator
+    }
+
+    /// Connects once; whether the channels open is another matter.
+    pub async fn dial(url: &str, query: &str) -> Result<Self, String> {
+        let made = subscription(PeerOptions::loopback())
+            .await
+            .map_err(|err| err.to_string())?;
+        let address = Address {
+            url: url.to_owned(),
+            path_and_query: format!("/live/ws/sub?channel={CHANNEL}&vcodec=h264{query}"),
+            tls: client_config(&Trust::Anything).map_err(|err| err.to_string())?,
+        };
+        let dial = Dial::open(made.peer, &address, Duration::from_secs(2), clock::now)
+            .await
+            .map_err(|err| err.to_string())?;
+        let mut operator = Self {
+            channels: OpenChannels::default(),
+            metrics: Arc::default(),
+            packets: Arc::default(),
+            lease: LEASE,
+            seq: 0,
+            tasks: JoinSet::new(),
+        };
+        for (label, channel) in made.channels {
+            let (channels, metrics) = (operator.channels.clone(), Arc::clone(&operator.metrics));
+            operator
+                .tasks
+                .spawn(listen(label.to_owned(), false, channel, channels, metrics));
+        }
+        let (channels, metrics) = (operator.channels.clone(), Arc::clone(&operator.metrics));
+        operator
+            .tasks
+            .spawn(stay(dial, channels, metrics, Arc::clone(&operator.packets)));
+        Ok(operator)
+    }
+
+    /// Waits until `stream` is open and the car's telemetry arrives.
+    pub async fn ready(&self) {
+        until("an open stream channel", || {
+            self.channel("stream").is_some()
+        })
+        .await;
+        until("telemetry of the car", || self.car().is_some()).await;
+    }
+
+    pub fn channel(&self, label: &str) -> Option<Arc<dyn DataChannel>> {
+        self.channels.get(label)
+    }
+
+    /// Sends text on a channel by label.
+    pub async fn send(&self, label: &str, text: &str) {
+        if let Some(channel) = self.channel(label) {
+            let _ = channel.send_text(text).await;
+        }
+    }
+
+    /// Sends a legacy motion.
+    pub async fn motion(&self, key: &str, value: i32) {
+        self.send(
+            "stream",
+            &format!(r#"{{"motion":{{"key":"{key}","value":{value}}}}}"#),
+        )
+        .await;
+    }
+
+    /// Sends one `drive` of our extension.
+    pub async fn drive(&mut self, throttle: i32, steering: i32) {
+        self.seq += 1;
+        let text = format!(
+            r#"{{"drive":{{"seq":{},"t_ms":{},"throttle":{throttle},"steering":{steering},"lease":{}}}}}"#,
+            self.seq,
+            clock::now().as_micros() / 1000,
+            self.lease,
+        );
+        let label = if self.channel("drive").is_some() {
+            "drive"
+        } else {
+            "stream"
+        };
+        self.send(label, &text).await;
+    }
+
+    pub async fn arm(&mut self) {
+        self.seq += 1;
+        let t_ms = clock::now().as_micros() / 1000;
+        let text = format!(
+            r#"{{"arm":{{"seq":{},"t_ms":{t_ms},"lease":{}}}}}"#,
+            self.seq, self.lease
+        );
+        self.send("stream", &text).await;
+    }
+
+    /// The newest `car` telemetry.
+    pub fn car(&self) -> Option<serde_json::Value> {
+        let metrics = self.metrics.lock().expect("not poisoned");
+        metrics.iter().rev().find_map(|text| {
+            serde_json::from_str::<serde_json::Value>(text)
+                .ok()?
+                .get_mut("car")
+                .map(serde_json::Value::take)
+        })
+    }
+
+    /// How many messages came on the metric channel.
+    pub fn reports(&self) -> usize {
+        self.metrics.lock().expect("not poisoned").len()
+    }
+
+    pub fn state(&self) -> Option<u64> {
+        self.car()?.get("state")?.as_u64()
+    }
+
+    /// Neutral at 50 Hz and `arm`, until the car says that it is live.
+    pub async fn take_over(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut beats = 0_u32;
+        // What the car said before this call does not count: it may have stopped since.
+        let said = self.reports();
+        while self.reports() < said + 2 || self.state() != Some(1) {
+            assert!(
+                Instant::now() < deadline,
+                "the car does not arm; it says {:?}",
+                self.car()
+            );
+            self.drive(0, 0).await;
+            if beats % 10 == 5 {
+                self.arm().await;
+            }
+            beats += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Drives at 50 Hz until a condition holds.
+    pub async fn drive_until(
+        &mut self,
+        throttle: i32,
+        what: &str,
+        mut holds: impl FnMut() -> bool,
+    ) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(
+                Instant::now() < deadline,
+                "drove {} s and waited for {what}; the car says {:?}",
+                PATIENCE.as_secs(),
+                self.car()
+            );
+            self.drive(throttle, 0).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn stay(
+    mut dial: Dial,
+    channels: OpenChannels,
+    metrics: Arc<Mutex<Vec<String>>>,
+    packets: Arc<AtomicU32>,
+) {
+    let mut tasks = JoinSet::new();
+    loop {
+        match dial.next().await {
+            DialEvent::Channel(channel) => {
+                if let Ok(label) = channel.label().await {
+                    tasks.spawn(listen(
+                        label,
+                        true,
+                        channel,
+                        channels.clone(),
+                        Arc::clone(&metrics),
+                    ));
+                }
+            }
+            DialEvent::Track(track) => {
+                tasks.spawn(count(track, Arc::clone(&packets)));
+            }
+            DialEvent::Ended(_) => break,
+            DialEvent::Connected | DialEvent::Disconnected | DialEvent::SignallingOver { .. } => {}
+        }
+    }
+    dial.close().await;
+}
+
+async fn count(track: Arc<dyn TrackRemote>, packets: Arc<AtomicU32>) {
+    let ssrc = track.ssrcs().await.first().copied().unwrap_or_default();
+    let request = PictureLossIndication {
+        sender_ssrc: 0,
+        media_ssrc: ssrc,
+    };
+    let _ = track.write_rtcp(vec![Box::new(request)]).await;
+    while let Some(event) = track.poll().await {
+        if let TrackRemoteEvent::OnRtpPacket(_) = event {
+            packets.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn listen(
+    label: String,
+    is_servers: bool,
+    channel: Arc<dyn DataChannel>,
+    channels: OpenChannels,
+    metrics: Arc<Mutex<Vec<String>>>,
+) {
+    while let Some(event) = channel.poll().await {
+        match event {
+            DataChannelEvent::OnOpen => {
+                channels.add(&label, is_servers, &channel);
+            }
+            DataChannelEvent::OnMessage(message) if label == "metric" => {
+                let text = String::from_utf8_lossy(&message.data).into_owned();
+                metrics.lock().expect("not poisoned").push(text);
+            }
+            DataChannelEvent::OnClose => break,
+            _ => {}
+        }
+    }
+    channels.remove(&channel);
+}

@@ -1,0 +1,160 @@
+//! One real message a file, byte for byte: what the car hears and says (src/logic/EXTENSION.md).
+//!
+//! `in-*` files are decoded to the value they mean; `out-*` files are what the car's own encoder prints.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle};
+use spidercar::logic::wire::{
+    ArmCommand, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong,
+    Want, decode,
+};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire")
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    fs::read(folder().join(format!("{name}.json"))).unwrap_or_else(|err| panic!("{name}: {err}"))
+}
+
+fn motion(key: MotionKey, milli_steps: i32) -> Incoming {
+    Incoming::Motion(Motion { key, milli_steps })
+}
+
+fn heard() -> Vec<(&'static str, Incoming)> {
+    let lease = LeaseId::new(7);
+    vec![
+        ("in-motion-forward", motion(MotionKey::Forward, 7000)),
+        ("in-motion-back", motion(MotionKey::Back, 3000)),
+        ("in-motion-left", motion(MotionKey::Left, 20_000)),
+        ("in-motion-right", motion(MotionKey::Right, 0)),
+        ("in-speed-maxspeed", Incoming::MaxSpeed { ticks: 420 }),
+        (
+            "in-drive",
+            Incoming::Drive(DriveCommand {
+                seq: Seq::new(12),
+                t_ms: 123_456,
+                throttle: Throttle::new(250).expect("in range"),
+                steering: Steering::new(-100).expect("in range"),
+                lease,
+            }),
+        ),
+        (
+            "in-arm",
+            Incoming::Arm(ArmCommand {
+                seq: Seq::new(13),
+                t_ms: 123_460,
+                lease,
+            }),
+        ),
+        ("in-stop", Incoming::Stop),
+        (
+            "in-lease",
+            Incoming::Lease(LeaseCommand {
+                id: lease,
+                want: Want::Take,
+            }),
+        ),
+        (
+            "in-ping",
+            Incoming::Ping(Ping {
+                id: 1,
+                t_ms: 123_456,
+            }),
+        ),
+    ]
+}
+
+fn said() -> Vec<(&'static str, Outgoing)> {
+    let car = Car {
+        v: 1,
+        t_us: 4_524_832_142,
+        state: 1,
+        cause: 2,
+        refusals: 0,
+        throttle: 250,
+        steering: -100,
+        throttle_us: 1655,
+        steering_us: 1450,
+        seq: 12,
+        lease: 7,
+        accepted: 11,
+        late: 1,
+        replayed: 2,
+        foreign: 3,
+        malformed: 4,
+        age_ms: 20,
+        link: 1,
+        width: 1280,
+        height: 720,
+        fps: 30,
+        kbps: 2480,
+        target_kbps: 2500,
+        encode_us: 4200,
+        frames: 314,
+        dropped: 1,
+        uptime_s: 10,
+        load_permille: 465,
+        mem_kb: 17_484,
+    };
+    vec![
+        (
+            "out-pong",
+            Outgoing::Pong(Pong {
+                id: 1,
+                t_ms: 123_456,
+                car_us: 4_524_832_142,
+            }),
+        ),
+        ("out-speed-maxspeed", Outgoing::MaxSpeed { ticks: 420 }),
+        (
+            "out-ir-detecttime",
+            Outgoing::DetectTime {
+                unix_us: 1_638_498_072_810_000,
+            },
+        ),
+        ("out-car", Outgoing::Car(car)),
+    ]
+}
+
+#[test]
+fn every_message_that_is_heard_means_what_it_should() {
+    for (name, expected) in heard() {
+        assert_eq!(decode(&bytes(name)), Ok(expected), "{name}");
+    }
+}
+
+#[test]
+fn every_message_that_is_said_has_exactly_these_bytes() {
+    for (name, message) in said() {
+        let printed = String::from_utf8(message.encode().to_vec()).expect("text");
+        assert_eq!(
+            printed,
+            String::from_utf8(bytes(name)).expect("text"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_file_of_the_folder_is_covered() {
+    let covered: BTreeSet<_> = heard()
+        .iter()
+        .map(|(name, _)| format!("{name}.json"))
+        .chain(said().iter().map(|(name, _)| format!("{name}.json")))
+        .collect();
+    let found: BTreeSet<_> = fs::read_dir(folder())
+        .expect("the folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert_eq!(found, covered);
+}
