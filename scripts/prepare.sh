@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what this project needs on this machine: Debian packages by apt, pinned packages by npm.
+#
+# Runs where: a developer's or CI machine (Debian or Ubuntu, root or sudo). Called by the other scripts.
+# Needs:      a Rust toolchain (cargo); reachable package registries the first time.
+# Changes:    apt packages, node_modules under tests/browser, ${SPIDERCAR_CACHE:-~/.cache/spidercar}.
+# Safe to run twice: what is there already is left alone.
+set -euo pipefail
+
+usage() {
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    echo "usage: prepare.sh build|test    build: what compiling needs; test: all of it"
+}
+case "${1:-}" in
+    build | test) what=$1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+
+need cc gcc
+need c++ g++
+if [ "$what" = test ]; then
+    need chromium chromium
+    need node nodejs
+    need npm npm
+    need ffprobe ffmpeg
+    need shellcheck shellcheck
+    need python3 python3
+    need ip iproute2
+fi
+if [ "${#missing[@]}" -gt 0 ]; then
+    echo "prepare: installing ${missing[*]}"
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "prepare: there is no cargo here. Install Rust 1.90 or newer (rustup, or your system's packages) and run this again." >&2
+    exit 1
+fi
+if [ "$what" = test ]; then
+    stamp=$top/tests/browser/node_modules/.from-lock
+    if ! cmp -s "$top/tests/browser/package-lock.json" "$stamp" 2>/dev/null; then
+        echo "prepare: npm packages of the browser tests"
+        (cd "$top/tests/browser" && npm ci --silent --no-audit --no-fund)
+        cp "$top/tests/browser/package-lock.json" "$stamp"
+    fi
+fi

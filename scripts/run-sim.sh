@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds and starts the simulated car with its own Spider, and prints the page to open.
+#
+# Runs where: any Linux machine with a browser; no hardware needed.
+# Needs:      a Rust toolchain and a C++ compiler (installed by apt if missing).
+# Changes:    nothing but the build folder. Ends with Ctrl-C, at neutral.
+# Arguments go to `spidercar run`, for example: --set camera.fps=60 --set local.port=9000
+set -euo pipefail
+if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
+    exit 0
+fi
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+scripts/prepare.sh build
+exec cargo run --locked --quiet --release --config 'profile.release.lto="off"' --config 'profile.release.codegen-units=16' -- run "$@"
