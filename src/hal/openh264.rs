@@ -12,10 +12,11 @@
 //!     └── encode or set_bitrate fails ──────────┘ └──────────── IDR with new parameter sets ─────────────────┘
 //! ```
 //!
-//! The picture is cut into one slice for each thread. Threads pay: two take 8.6 ms for a frame that takes one 14.7 ms
-//! (measured: 720p30, 2.5 Mb/s, two cores of a 2.x GHz EPYC, no assembler). Slices of packet size were tried:
-//! they cost 5 % of an IDR at 720p and 24 ms a frame at 1080p and 20 Mb/s, and a browser drops a frame with any slice
-//! missing, so they gain nothing.
+//! The picture is cut into one slice for each thread, and one core is left for the rest of the program. A second thread
+//! on an idle core takes a frame from 14.7 to 8.6 ms; on a core that is busy it waits its turn, which takes the 99th
+//! percentile from 16 to 21 ms (measured: 720p30, 2.5 Mb/s, two cores of an EPYC, no assembler; with nasm in the PATH
+//! of the build, one thread takes 5.0 ms). Slices of packet size were tried: they cost 5 % of an IDR at 720p and 24 ms
+//! a frame at 1080p and 20 Mb/s, and a browser drops a frame with any slice missing, so they gain nothing.
 //!
 //! Promises: constrained baseline; each frame gives one access unit or none, at once; the first is an IDR; an IDR has
 //! SPS and PPS in front and is never skipped; no allocation of ours once the largest frame has been seen.
@@ -256,16 +257,12 @@ fn frame_rate(fps: u32) -> f32 {
     u16::try_from(fps).map_or(30.0, f32::from)
 }
 
-/// Threads for a machine and a picture: on three and more cores one is left for the rest of the program.
+/// Threads for a machine and a picture: one core is left for the rest of the program.
 fn threads(cores: usize, (width, height): (u32, u32)) -> u16 {
     if width * height < ONE_THREAD_BELOW {
         return 1;
     }
-    match cores {
-        0 | 1 => 1,
-        2 => 2,
-        3.. => u16::try_from(cores - 1).map_or(MOST_THREADS, |threads| threads.min(MOST_THREADS)),
-    }
+    u16::try_from(cores.saturating_sub(1)).map_or(MOST_THREADS, |free| free.clamp(1, MOST_THREADS))
 }
 
 /// spec: ITU-T H.264 Table A-1, the least level that holds the picture size and rate; 3.1 at least, which is what an
