@@ -94,18 +94,6 @@ const fn many(name: &'static str, value: &'static str, doc: &'static str) -> Fla
     }
 }
 
-const fn needed_for_key(
-    key: &'static str,
-    name: &'static str,
-    value: &'static str,
-    doc: &'static str,
-) -> Flag {
-    Flag {
-        needed: true,
-        ..for_key(key, name, value, doc)
-    }
-}
-
 const fn for_key(
     key: &'static str,
     name: &'static str,
@@ -241,7 +229,10 @@ pub const COMMANDS: &[Command] = &[
             "The Spider: wss://HOST:PORT or ws://HOST:PORT.",
         )],
         flags: &[
-            needed_for_key("spider.channel", "--channel", "ID", "The channel to watch."),
+            Flag {
+                needed: true,
+                ..for_key("spider.channel", "--channel", "ID", "The channel to watch.")
+            },
             one(
                 "--record",
                 "FILE",

@@ -113,7 +113,7 @@ pub(super) const fn or_zero(kind: Kind) -> Kind {
             zero: true,
             unit,
         },
-        other => other,
+        Kind::Text { .. } | Kind::Flag { .. } | Kind::Word { .. } | Kind::Servers => kind,
     }
 }
 

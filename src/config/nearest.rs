@@ -26,20 +26,21 @@ pub fn nearest_path<'a>(
     path: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    // choice: what a key is called is remembered better than where it stands.
+    const WRONG_NAME: usize = 2;
     let (table, leaf) = split_leaf(path);
     candidates
         .into_iter()
         .filter_map(|candidate| {
             let (their_table, their_leaf) = split_leaf(candidate);
-            // The right last part under the wrong table is surer than a slip in both.
-            let cost = if leaf.eq_ignore_ascii_case(their_leaf) {
-                (0, distance(table, their_table))
-            } else {
-                // A wrong last part is only a slip if the table is (nearly) right.
-                (
-                    1,
-                    nearness(table, their_table)? + nearness(leaf, their_leaf)?,
-                )
+            let at_table = nearness(table, their_table);
+            let at_leaf = nearness(leaf, their_leaf)?;
+            let cost = match (at_table, at_leaf) {
+                // The right name counts wherever it stands.
+                (None, 0) => distance(table, their_table),
+                // A wrong name is only a slip if the table is (nearly) right.
+                (None, _) => return None,
+                (Some(at_table), at_leaf) => at_table + at_leaf * WRONG_NAME,
             };
             Some((cost, candidate))
         })
@@ -166,7 +167,12 @@ mod tests {
 
     #[test]
     fn the_right_key_in_the_wrong_table_is_found() {
-        let keys = ["camera.fps", "drive.calibration.brake_us", "drive.output"];
+        let keys = [
+            "camera.fps",
+            "drive.brake_ms",
+            "drive.calibration.brake_us",
+            "drive.output",
+        ];
         assert_eq!(nearest_path("drive.fps", keys), Some("camera.fps"));
         assert_eq!(nearest_path("fps", keys), Some("camera.fps"));
         assert_eq!(

@@ -88,7 +88,7 @@ impl Problem {
         }
     }
 
-    /// A problem with the value of a key; the value is shown, cut to one short line.
+    /// A problem with the value of a key; the value is shown, cut to one short line, unless it may hold a secret.
     #[must_use]
     pub fn of_value(
         origin: Origin,
@@ -99,7 +99,8 @@ impl Problem {
         Self {
             origin,
             key: key.into(),
-            value: Some(excerpt(value)),
+            // Before an '@' may stand a password: wss://USER:PASSWORD@HOST.
+            value: (!value.contains('@')).then(|| excerpt(value)),
             what: what.into(),
         }
     }
@@ -213,6 +214,12 @@ mod tests {
             shown(&"é".repeat(61)),
             format!("car.toml:1: a = {}…: bad", "é".repeat(60))
         );
+    }
+
+    #[test]
+    fn a_value_that_may_hold_a_password_is_left_out() {
+        let problem = Problem::of_value(line(1), "spider.url", "\"wss://me:hunter2@host\"", "bad");
+        assert_eq!(problem.to_string(), "car.toml:1: spider.url: bad");
     }
 
     #[test]

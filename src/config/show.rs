@@ -153,14 +153,17 @@ mod tests {
 
     /// Any key with a value that its kind allows.
     fn any_said() -> impl Strategy<Value = (&'static str, Value)> {
-        (0..KEYS.len(), any::<u64>(), "\\PC{0,20}").prop_map(|(n, number, text)| {
-            let key = KEYS[n].key();
+        (prop::sample::select(KEYS), any::<u64>(), "\\PC{0,20}").prop_map(|(id, number, text)| {
+            let key = id.key();
             let value = match key.kind {
                 Kind::Text { .. } => Value::Text(text),
                 Kind::Flag { .. } => Value::Flag(number % 2 == 0),
                 Kind::Word { words, .. } => {
-                    let n = usize::try_from(number).unwrap_or(0) % words.len();
-                    Value::Text(words[n].to_owned())
+                    let word = words
+                        .iter()
+                        .cycle()
+                        .nth(usize::from(number.to_le_bytes() > [128; 8]));
+                    Value::Text(word.map_or_else(String::new, |word| (*word).to_owned()))
                 }
                 Kind::Whole { min, max, step, .. } => {
                     let steps = (max - min) / step + 1;

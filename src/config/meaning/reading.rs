@@ -79,13 +79,8 @@ impl Meaning<'_> {
         verdict.map_err(|what| {
             if let Ok(Said { value, origin }) = self.said(id) {
                 let path = id.key().path;
-                let value = value.to_string();
-                // Before an '@' may stand a password.
-                self.problems.push(if value.contains('@') {
-                    Problem::of_key(origin, path, what)
-                } else {
-                    Problem::of_value(origin, path, &value, what)
-                });
+                self.problems
+                    .push(Problem::of_value(origin, path, &value.to_string(), what));
             }
             Noted
         })
@@ -105,11 +100,15 @@ impl Meaning<'_> {
         let path = id.key().path;
         let what = match its.value {
             Value::Servers(_) => what.to_owned(),
-            value => format!("{what} ({} = {value}, {})", other.key().path, its.origin),
+            value @ (Value::Text(_) | Value::Whole(_) | Value::Flag(_)) => {
+                format!("{what} ({} = {value}, {})", other.key().path, its.origin)
+            }
         };
         self.problems.push(match said.value {
             Value::Servers(_) => Problem::of_key(said.origin, path, what),
-            value => Problem::of_value(said.origin, path, &value.to_string(), what),
+            value @ (Value::Text(_) | Value::Whole(_) | Value::Flag(_)) => {
+                Problem::of_value(said.origin, path, &value.to_string(), what)
+            }
         });
         Noted
     }

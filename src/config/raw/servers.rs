@@ -89,6 +89,10 @@ fn one_or_more(value: &DeValue<'_>) -> Option<Vec<String>> {
             .iter()
             .map(|each| each.get_ref().as_str().map(str::to_owned))
             .collect(),
-        _ => None,
+        DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Table(_) => None,
     }
 }
