@@ -23,6 +23,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 
 need cc gcc
 need c++ g++
+need nasm nasm # OpenH264 is built without its assembler, and three times slower, where this is missing
 if [ "$what" = test ]; then
     need chromium chromium
     need node nodejs
@@ -30,6 +31,7 @@ if [ "$what" = test ]; then
     need ffprobe ffmpeg
     need shellcheck shellcheck
     need python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     need ip iproute2
 fi
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -70,6 +70,11 @@ struct Live {
     tasks: JoinSet<()>,
     /// Woken when a command channel closes: then no command can come, whatever the peer says.
     closed: Arc<Notify>,
+    /// Woken when a command channel opened.
+    is_open: Arc<Notify>,
+    /// Where the answers to commands go: our `metric`.
+    replies: Arc<dyn DataChannel>,
+    mailbox: Arc<Mailbox>,
     outlet: Option<Outlet>,
 }
 
@@ -191,13 +196,15 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         dial,
         tasks: JoinSet::new(),
         closed: Arc::new(Notify::new()),
+        replies: Arc::clone(&made.metric),
+        mailbox: Arc::clone(&parts.mailbox),
+        is_open: Arc::new(Notify::new()),
         outlet: Some(Outlet::new(made.video, Arc::clone(&made.metric))),
     };
-    let is_open = Arc::new(Notify::new());
     for (label, channel) in made.commands {
-        live.listen(label, channel, &made.metric, parts, Some(&is_open));
+        live.listen(label, channel);
     }
-    let metric = Arc::clone(&made.metric);
+    let metric = made.metric;
     live.tasks.spawn(async move {
         while metric.poll().await.is_some() {} // inbound metrics are ignorable (PROTOCOL.md 3.4)
     });
@@ -205,12 +212,7 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         .spawn(key_frames(Arc::clone(&feedback), Arc::clone(&parts.board)));
     live.tasks
         .spawn(rate(feedback, Arc::clone(&parts.board), options.bitrate));
-    match timeout(
-        OPEN_LIMIT + options.gather_limit,
-        live.until_open(&is_open, &made.metric, parts),
-    )
-    .await
-    {
+    match timeout(OPEN_LIMIT + options.gather_limit, live.until_open()).await {
         Ok(Ok(())) => Ok(live),
         Ok(Err(err)) => {
             live.close().await;
@@ -226,67 +228,76 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
 }
 
 impl Live {
-    /// The next event; a command channel that closed counts as the end of the link.
+    /// The next event; a command channel of ours that closed counts as the end of the link.
     async fn next(&mut self) -> DialEvent {
-        tokio::select! {
-            event = self.dial.next() => event,
-            () = self.closed.notified() => {
-                DialEvent::Ended(DialError::StartOver("a command channel was closed"))
+        loop {
+            let event = tokio::select! {
+                event = self.dial.next() => event,
+                () = self.closed.notified() => {
+                    DialEvent::Ended(DialError::StartOver("a command channel was closed"))
+                }
+            };
+            match event {
+                DialEvent::Channel(channel) => self.adopt(channel),
+                event => return event,
             }
         }
     }
 
-    async fn until_open(
-        &mut self,
-        is_open: &Notify,
-        metric: &Arc<dyn DataChannel>,
-        parts: &LinkParts,
-    ) -> Result<(), DialError> {
+    async fn until_open(&mut self) -> Result<(), DialError> {
+        let is_open = Arc::clone(&self.is_open);
         loop {
             tokio::select! {
                 () = is_open.notified() => return Ok(()),
-                event = self.dial.next() => match event {
+                event = self.next() => match event {
                     DialEvent::Ended(err) => return Err(err),
                     DialEvent::SignallingOver { keep_media: false, reason } => {
                         tracing::debug!(?reason, "signalling over before the link was up");
                         return Err(DialError::StartOver(words(reason)));
                     }
-                    DialEvent::Channel(channel) => {
-                        // q 13: a server may open the channels itself.
-                        if let Ok(label) = channel.label().await
-                            && (label == "stream" || label == "drive")
-                        {
-                            self.listen("remote", channel, metric, parts, None);
-                        }
-                    }
                     DialEvent::SignallingOver { keep_media: true, .. }
                     | DialEvent::Connected
                     | DialEvent::Disconnected
+                    | DialEvent::Channel(_)
                     | DialEvent::Track(_) => {}
                 },
             }
         }
     }
 
-    fn listen(
-        &mut self,
-        label: &'static str,
-        channel: Arc<dyn DataChannel>,
-        replies: &Arc<dyn DataChannel>,
-        parts: &LinkParts,
-        is_open: Option<&Arc<Notify>>,
-    ) {
-        let (replies, mailbox) = (Arc::clone(replies), Arc::clone(&parts.mailbox));
-        let (is_open, closed) = (is_open.cloned(), Arc::clone(&self.closed));
+    /// Obeys a channel of ours.
+    fn listen(&mut self, label: &'static str, channel: Arc<dyn DataChannel>) {
+        let heard = self.pilot(label, channel);
+        let closed = Arc::clone(&self.closed);
         self.tasks.spawn(async move {
-            let on_open = move || {
-                if let Some(is_open) = is_open {
-                    is_open.notify_one();
-                }
-            };
-            pilot::listen(label, channel, replies, mailbox, on_open).await;
+            heard.await;
             closed.notify_one();
         });
+    }
+
+    /// Obeys a command channel that the server opened, whenever it did (q 13); its end is not the link's.
+    fn adopt(&mut self, channel: Arc<dyn DataChannel>) {
+        while self.tasks.try_join_next().is_some() {} // those that ended
+        let heard = self.pilot("server's", Arc::clone(&channel));
+        self.tasks.spawn(async move {
+            match channel.label().await.as_deref() {
+                Ok("stream" | "drive") => heard.await,
+                // Nobody listens, but what arrives must not pile up.
+                _ => while channel.poll().await.is_some() {},
+            }
+        });
+    }
+
+    fn pilot(
+        &self,
+        label: &'static str,
+        channel: Arc<dyn DataChannel>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (replies, mailbox) = (Arc::clone(&self.replies), Arc::clone(&self.mailbox));
+        let is_open = Arc::clone(&self.is_open);
+        async move {
+            pilot::listen(label, channel, replies, mailbox, || is_open.notify_one()).await;
+        }
     }
 
     async fn close(mut self) {

@@ -243,6 +243,7 @@ fn peer_options(config: &Config) -> Box<dyn Fn() -> PeerOptions + Send + Sync> {
         relay_only,
         addrs: addrs.clone(),
         codecs: vec![Codec::H264],
+        answers_passively: false,
     })
 }
 

@@ -27,7 +27,7 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSe
 use super::signalling::{Message, SignallingError, Socket};
 use crate::logic::session::{Action, CandidateForm, Heard, Reason, Session, SessionConfig};
 use crate::logic::units::Uptime;
-use crate::peer::{Peer, PeerEvent, unify_credentials};
+use crate::peer::{Peer, PeerEvent, answer_in_kind, in_modern_dialect, unify_credentials};
 
 /// Candidates held back until the answer is there. choice: servers send about ten.
 const HELD_CANDIDATES: usize = 64;
@@ -270,7 +270,7 @@ impl Dial {
     }
 
     async fn apply_answer(&mut self, sdp: &str) -> Result<(), DialError> {
-        let answer = RTCSessionDescription::answer(sdp.to_owned())
+        let answer = RTCSessionDescription::answer(in_modern_dialect(sdp))
             .map_err(|err| DialError::Peer("the answer", err))?;
         let pc = Arc::clone(&self.peer.pc);
         pc.set_remote_description(answer)
@@ -285,14 +285,14 @@ impl Dial {
     /// Answers an offer of the server (q 8); a failure starts over.
     async fn answer_offer(&mut self, sdp: &str) -> Result<(), DialError> {
         let step = |err| DialError::Peer("the server's offer", err);
-        let offer = RTCSessionDescription::offer(sdp.to_owned()).map_err(step)?;
+        let offer = RTCSessionDescription::offer(in_modern_dialect(sdp)).map_err(step)?;
         let pc = Arc::clone(&self.peer.pc);
         pc.set_remote_description(offer).await.map_err(step)?;
         let answer = pc.create_answer(None).await.map_err(step)?;
         pc.set_local_description(answer).await.map_err(step)?;
         if let (Some(local), Some(socket)) = (pc.local_description().await, &mut self.socket) {
             socket
-                .send("answer", &local.sdp)
+                .send("answer", &answer_in_kind(sdp, &local.sdp))
                 .await
                 .map_err(DialError::Signalling)?;
         }

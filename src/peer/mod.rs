@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::mpsc;
 use webrtc::data_channel::DataChannel;
 use webrtc::error::Result;
@@ -40,7 +41,10 @@ use webrtc::peer_connection::{
 pub use media::{Codec, NO_PLAYOUT_DELAY, PLAYOUT_DELAY_URI, VIDEO_CLOCK_HZ, video_track};
 use prompt::{Hurry, Prompt};
 
-pub use sdp::{SdpError, answer_in_kind, has_one_ufrag, offered_codecs, unify_credentials};
+pub use sdp::{
+    SdpError, answer_in_kind, has_one_ufrag, in_modern_dialect, is_in_legacy_dialect,
+    offered_codecs, unify_credentials,
+};
 pub use tap::Feedback;
 
 /// Time between two rounds of connectivity checks while connecting.
@@ -99,6 +103,10 @@ pub struct PeerOptions {
     pub addrs: Vec<SocketAddr>,
     /// Video codecs to offer or accept, best first.
     pub codecs: Vec<Codec>,
+    /// Answer `setup:passive` and let the other side begin, DTLS and SCTP alike. Stacks of 2021 take the SCTP side that
+    /// begins from their ICE role, ours from its DTLS role, and two that begin never meet: ours drops the INIT of an
+    /// association that it began itself (RFC 9260 5.2.1 wants an answer), and theirs drops ours.
+    pub answers_passively: bool,
 }
 
 impl PeerOptions {
@@ -110,6 +118,7 @@ impl PeerOptions {
             relay_only: false,
             addrs: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             codecs: vec![Codec::H264],
+            answers_passively: false,
         }
     }
 }
@@ -136,7 +145,13 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
     } else {
         RTCIceTransportPolicy::All
     };
+    let dtls_role = if options.answers_passively {
+        RTCDtlsRole::Server
+    } else {
+        RTCDtlsRole::Client
+    };
     let settings = SettingEngineBuilder::new()
+        .with_answering_dtls_role(dtls_role)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))

@@ -4,8 +4,12 @@
 //! text over the whole document. Here only the `a=ice-ufrag:` and `a=ice-pwd:` lines are touched, so
 //! a four-letter user name cannot corrupt a candidate. Parsing proper is the stack's business.
 //!
+//! Data sections have two dialects, `DTLS/SCTP 5000` with `a=sctpmap` (stacks of 2021) and today's; the stack knows
+//! today's, so a description is translated where it comes in, and an answer to an old offer where it goes out.
+//!
 //! Promises: works on any text, keeps line ends. Knows nothing of: peers, sockets.
-//! Sources: RFC 8839 5.4 (ufrag, pwd), RFC 8843 7.1.3 (one transport in a bundle).
+//! Sources: RFC 8839 5.4 (ufrag, pwd), RFC 8843 7.1.3 (one transport in a bundle), RFC 8841 and its
+//! draft 05 (the two dialects).
 
 use super::Codec;
 
@@ -89,12 +93,42 @@ pub fn offered_codecs(sdp: &str) -> Vec<Codec> {
     codecs
 }
 
+/// Whether the data section is written as stacks of 2021 did.
+#[must_use]
+pub fn is_in_legacy_dialect(sdp: &str) -> bool {
+    sdp.lines().any(|line| line.starts_with("a=sctpmap:"))
+}
+
+/// The description with its data section in today's dialect, which is the only one that the stack reads.
+///
+/// It takes the `5000` of `m=application 9 DTLS/SCTP 5000` for a payload type.
+#[must_use]
+pub fn in_modern_dialect(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len() + 32);
+    for line in sdp.lines() {
+        if let Some(port) = line
+            .strip_prefix("m=application ")
+            .and_then(|rest| rest.split_once(' '))
+            .and_then(|(port, rest)| rest.starts_with("DTLS/SCTP ").then_some(port))
+        {
+            out.extend(["m=application ", port, " UDP/DTLS/SCTP webrtc-datachannel"]);
+        } else if let Some(map) = line.strip_prefix("a=sctpmap:") {
+            let port = map.split(' ').next().unwrap_or_default();
+            out.extend(["a=sctp-port:", port]);
+        } else {
+            out.push_str(line);
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
 /// The answer with its data section in the legacy dialect, for an offer that spoke it.
 ///
 /// Stacks of 2021 offer `DTLS/SCTP 5000` with `a=sctpmap` and read only that.
 #[must_use]
 pub fn answer_in_kind(offer: &str, answer: &str) -> String {
-    if !offer.lines().any(|line| line.starts_with("a=sctpmap:")) {
+    if !is_in_legacy_dialect(offer) {
         return answer.to_owned();
     }
     let mut out = String::with_capacity(answer.len());
@@ -152,6 +186,18 @@ mod tests {
             "v=0\r\nm=application 9 DTLS/SCTP 5000\r\na=sctpmap:5000 webrtc-datachannel 65535\r\n"
         );
         assert_eq!(answer_in_kind("a=sctp-port:5000\r\n", answer), answer);
+    }
+
+    #[test]
+    fn a_legacy_data_section_is_translated_and_nothing_else() {
+        let other = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 97\r\na=rtpmap:97 VP8/90000\r\n";
+        let old = "m=application 35237 DTLS/SCTP 5000\r\na=mid:1\r\na=sctpmap:5000 webrtc-datachannel 65535\r\n";
+        let new = "m=application 35237 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\na=sctp-port:5000\r\n";
+        assert_eq!(
+            in_modern_dialect(&format!("{other}{old}")),
+            format!("{other}{new}")
+        );
+        assert_eq!(in_modern_dialect(new), new);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::channel::{Channel, Member, Note};
 use super::fault::Fault;
 use super::relay::{Downlink, Uplink};
 use super::{Faults, SpiderOptions};
-use crate::peer::{Codec, Peer, PeerEvent, answer_in_kind, has_one_ufrag};
+use crate::peer::{Codec, Peer, PeerEvent, answer_in_kind, has_one_ufrag, in_modern_dialect};
 
 /// Candidates kept before the offer. choice: browsers send about ten.
 const EARLY_CANDIDATES: usize = 64;
@@ -196,11 +196,19 @@ impl Session {
             "candidate" | "candidate2" => self.candidate(kind, data).await,
             "ping" => send(socket, "pong", None).await?, // rule 12
             "answer" => {
-                apply_remote(&self.peer, RTCSessionDescription::answer(data.to_owned())).await?;
+                apply_remote(
+                    &self.peer,
+                    RTCSessionDescription::answer(in_modern_dialect(data)),
+                )
+                .await?;
             }
             "offer" => {
                 has_one_ufrag(data).map_err(|_| "new offer refused")?;
-                apply_remote(&self.peer, RTCSessionDescription::offer(data.to_owned())).await?;
+                apply_remote(
+                    &self.peer,
+                    RTCSessionDescription::offer(in_modern_dialect(data)),
+                )
+                .await?;
                 let answer = self
                     .peer
                     .pc

@@ -26,7 +26,7 @@ use webrtc::peer_connection::RTCSessionDescription;
 use super::{End, Request, Role, Session, apply_remote, log_as, send};
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
-    offered_codecs, video_track,
+    in_modern_dialect, is_in_legacy_dialect, offered_codecs, video_track,
 };
 use crate::spider::SpiderOptions;
 use crate::spider::channel::{Channel, Member, Note};
@@ -120,6 +120,7 @@ impl Session {
             relay_only: false,
             addrs: options.media_addrs(),
             codecs: codec.into_iter().collect(),
+            answers_passively: is_in_legacy_dialect(offer),
         };
         let peer = build(peer_options).await.map_err(log_as("no peer"))?;
         let mut session = Self {
@@ -170,7 +171,11 @@ impl Session {
         let track = Arc::new(video_track(codec, ssrc));
         let adding = self.peer.pc.add_track(Arc::clone(&track) as _);
         let sender = adding.await.map_err(log_as("no track"))?;
-        apply_remote(&self.peer, RTCSessionDescription::offer(offer.to_owned())).await?;
+        apply_remote(
+            &self.peer,
+            RTCSessionDescription::offer(in_modern_dialect(offer)),
+        )
+        .await?;
         let agreed = sender
             .get_parameters()
             .await
@@ -202,7 +207,11 @@ impl Session {
     ) -> Result<(), End> {
         let faults = self.options.faults.clone();
         if self.peer.pc.remote_description().await.is_none() {
-            apply_remote(&self.peer, RTCSessionDescription::offer(offer.to_owned())).await?;
+            apply_remote(
+                &self.peer,
+                RTCSessionDescription::offer(in_modern_dialect(offer)),
+            )
+            .await?;
         }
         if faults.has(Fault::ServerChannels) || faults.has(Fault::OnlyServerChannels) {
             self.open_channels().await?; // rule 15

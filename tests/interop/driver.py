@@ -1,0 +1,100 @@
+"""A viewer that drives, on aiortc: it opens `metric` and `stream` itself and takes those that the server opens.
+
+How a server maps channels to viewers is not public, so it does what PROTOCOL.md 3.4 advise: read from all, write to
+the server's `stream` if there is one, else to its own; never to both.
+
+Promises: metrics are kept as they came. Knows nothing of: which aiortc it runs on.
+"""
+
+import json
+import time
+
+from checks import Scenario, until
+from peers import Frames, Inbox, peer
+from programs import CHANNEL
+from signalling import Signalling
+
+NEUTRAL = '{"motion":{"key":"forward","value":0}}'
+
+
+# The `state` in telemetry of a car that obeys.
+LIVE = 1
+
+
+def motion(key: str, value) -> str:
+    """A legacy command."""
+    return f'{{"motion":{{"key":"{key}","value":{value}}}}}'
+
+
+async def drive_forward(car, send, newest_state) -> None:
+    """Arms with a neutral command, then drives off.
+
+    The two must not come in one breath: the newest command counts, so a neutral one with another right behind it may
+    never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this.
+    """
+
+    def moving():
+        send(motion("forward", 10) if newest_state() == LIVE else NEUTRAL)
+        return car.is_forward()
+
+    await until(moving, "the car to drive")
+
+
+class Driver:
+    """A subscriber on a channel."""
+
+    def __init__(self, scenario: Scenario, video: bool = True, label: str = "stream") -> None:
+        self.scenario = scenario
+        self.pc = peer()
+        scenario.clean.push_async_callback(self.pc.close)
+        self.frames = Frames()
+        self.own = {name: Inbox(self.pc.createDataChannel(name)) for name in ("metric", label)}
+        self.servers: dict[str, Inbox] = {}
+        self.answer = ""
+        self.answer_applied_at = 0.0
+        self.signalling: Signalling | None = None
+        if video:
+            self.pc.addTransceiver("video", direction="recvonly")
+        self.pc.on("track", self.frames.of)
+        self.pc.on("datachannel", self._server_opened)
+
+    def _server_opened(self, channel) -> None:
+        self.servers[channel.label] = Inbox(channel)
+
+    async def subscribe(self, base: str, fingerprint: bytes | None = None, query: str = "", rewrite=lambda sdp: sdp):
+        """Subscribes at the Spider at `base`."""
+        url = f"{base}/live/ws/sub?channel={CHANNEL}{query}"
+        self.signalling = await Signalling.open(self.scenario, url, fingerprint)
+        self.answer = await self.signalling.negotiate(self.pc, rewrite)
+        self.answer_applied_at = time.monotonic()
+
+    def to_write(self, label: str = "stream") -> Inbox:
+        """The channel to write to: the server's before our own."""
+        return self.servers.get(label) or self.own[label]
+
+    def send(self, text: str) -> None:
+        """Sends a command."""
+        self.to_write().channel.send(text)
+
+    def metrics(self, group: str) -> list[dict]:
+        """What came on any `metric` of that group."""
+        inboxes = [box for boxes in (self.own, self.servers) if (box := boxes.get("metric"))]
+        read = [json.loads(message) for box in inboxes for message in box.messages]
+        return [one[group] for one in read if group in one]
+
+    def state(self) -> int | None:
+        """What the newest telemetry says of the car's state."""
+        told = self.metrics("car")
+        return max(told, key=lambda one: one["t_us"])["state"] if told else None
+
+    async def drives(self, car) -> None:
+        """Arms and drives off."""
+        await drive_forward(car, self.send, self.state)
+
+    async def hears(self, group: str, condition=lambda value: True) -> dict:
+        """Waits for a metric of a group."""
+
+        def look():
+            return next((one for one in reversed(self.metrics(group)) if condition(one)), None)
+
+        return await until(look, f"a metric of group {group}")
