@@ -81,9 +81,10 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
 
   async function connect() {
     drop();
-    const mine = { socket: null, peer: null, answered: false, heardAt: null };
+    const mine = { socket: null, peer: null, offered: false, candidates: [], answered: false, heardAt: null };
     const still = () => attempt === mine;
     mine.peer = createPeer(io, {
+      onCandidate: (json) => { if (still()) tellCandidate(mine, json); },
       onMessage: (label, data) => { if (still()) { mine.heardAt = io.now(); on.message(label, data); } },
       onChannel: (label, open) => { if (still()) channelChanged(label, open); },
       onStream: (stream) => { if (still()) on.stream(stream); },
@@ -109,6 +110,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
           const sdp = await offering;
           if (!still()) return;
           mine.socket.send('offer', sdp);
+          mine.offered = true;
+          for (const json of mine.candidates.splice(0)) mine.socket?.send('candidate2', json);
           set('offering');
         } catch (error) {
           if (still()) fail('error', String(error.message ?? error));
@@ -117,6 +120,12 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
       onMessage: (message) => { if (still()) signal(mine, message); },
       onClose: ({ opened, reason }) => { if (still()) socketClosed(mine, opened, reason); },
     });
+  }
+
+  /** Candidates follow the offer, never lead it. */
+  function tellCandidate(mine, json) {
+    if (mine.offered) mine.socket?.send('candidate2', json);
+    else mine.candidates.push(json);
   }
 
   async function signal(mine, { type, data }) {

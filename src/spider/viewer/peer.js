@@ -1,7 +1,7 @@
 // The WebRTC peer: one H.264 picture in, three data channels, tuned for the least delay.
 //
-// The offer holds all candidates (a server that never trickles must work too), so nothing else has to
-// follow it. Channels are created here before the offer and accepted from the server as well, because it is not
+// The offer goes out at once and its candidates follow, each in a message of its own: to gather them all first cost half a
+// second, and the Spider's own address, which is in its answer, is nearly always enough. Channels are created here before the offer and accepted from the server as well, because it is not
 // known which of the two the real Spider does; each message is written to one channel only.
 //
 //   metric   ordered, reliable        car ▶ page
@@ -9,10 +9,7 @@
 //   drive    unordered, never resent  page ▶ car: a late command is worth nothing
 //
 // Promises: candidates may come before or after the answer, twice, or broken; after `close()` no callback fires.
-// Sources: spider-protocol.md sections 2.4, 3.4 and 5.2 (Q1, Q8, Q13).
-
-/** spec: wait for all candidates, but not for ever. choice: 1 s; the local ones take milliseconds. */
-const GATHER_MS = 1000;
+// Sources: PROTOCOL.md 2.2 (`candidate2`), 2.4, 3.4 and 5.2 (Q8, Q13).
 
 const CHANNELS = Object.freeze({ metric: {}, stream: {}, drive: { ordered: false, maxRetransmits: 0 } });
 
@@ -41,8 +38,8 @@ export function readCandidate(type, data) {
   return sdpMid ? { candidate, sdpMid } : { candidate, sdpMLineIndex: sdpMLineIndex ?? 0 };
 }
 
-/** Callbacks: `onMessage(label, data)`, `onChannel(label, open)`, `onStream(stream)`, `onState(connectionState)`. */
-export function createPeer(io, { onMessage, onChannel, onStream, onState }) {
+/** Callbacks: `onCandidate(json)` (ours, to be sent), `onMessage(label, data)`, `onChannel(label, open)`, `onStream(stream)`, `onState(connectionState)`. */
+export function createPeer(io, { onCandidate, onMessage, onChannel, onStream, onState }) {
   const pc = new io.RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   const channels = new Map(Object.keys(CHANNELS).map((label) => [label, []]));
   const early = [];
@@ -61,6 +58,7 @@ export function createPeer(io, { onMessage, onChannel, onStream, onState }) {
   };
   for (const [label, how] of Object.entries(CHANNELS)) adopt(pc.createDataChannel(label, how), false);
   pc.ondatachannel = ({ channel }) => adopt(channel, true);
+  pc.onicecandidate = ({ candidate }) => closed || !candidate?.candidate || onCandidate(JSON.stringify(candidate.toJSON()));
   pc.onconnectionstatechange = () => closed || onState(pc.connectionState);
 
   const transceiver = pc.addTransceiver('video', { direction: 'recvonly' });
@@ -80,22 +78,10 @@ export function createPeer(io, { onMessage, onChannel, onStream, onState }) {
     await pc.setRemoteDescription({ type, sdp });
     for (const candidate of early.splice(0)) addCandidate(candidate);
   };
-  const gathered = () => new Promise((resolve) => {
-    if (pc.iceGatheringState === 'complete') return resolve();
-    const timer = io.setTimeout(resolve, GATHER_MS);
-    pc.onicegatheringstatechange = () => {
-      if (pc.iceGatheringState !== 'complete') return;
-      io.clearTimeout(timer);
-      resolve();
-    };
-    return undefined;
-  });
-
   return {
-    /** The offer's SDP with all candidates that came in time. */
+    /** The offer's SDP; its candidates come as `onCandidate`. */
     async offer() {
       await pc.setLocalDescription();
-      await gathered();
       return pc.localDescription.sdp;
     },
 

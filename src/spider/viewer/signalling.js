@@ -7,7 +7,7 @@
 //   page ◀── answer · offer · candidate · candidate2 · ping · pong · joins · error ───── Spider
 //
 // Promises: after `close()` no callback fires; a frame that cannot be read is counted, never fatal.
-// Sources: spider-protocol.md sections 2 and 5.2 (Q3, Q5, Q6).
+// Sources: PROTOCOL.md sections 2 and 5.2 (Q3, Q5, Q6).
 
 /** spec: viewers ping at most every 25 to 30 s; no pong is required. */
 const PING_MS = 25_000;
