@@ -2,16 +2,15 @@
 # Lets a WebRTC stack that shares no code with ours (aiortc) play the old car, the driver and the Spider.
 #
 # usage: run.sh PATH-TO-SPIDERCAR [FILE [SCENARIO...]]    without FILE: every test_*.py, with all its scenarios
+#        run.sh --python    only makes the environment of the newest stack and prints its Python
 # Runs where: any Linux with Python 3.11 or newer. Servers bind loopback; what is started is ended.
 # Needs:      the pinned packages of requirements*.txt from the Python package index, the first time.
 # Changes:    environments under ${SPIDERCAR_CACHE:-~/.cache/spidercar}, named by what made them.
 # Prints a line a check. Ends with 1 if one failed or a file did not come to its end.
 set -euo pipefail
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
 esac
-SPIDERCAR_BIN=$(realpath "$1")
-export SPIDERCAR_BIN PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 
@@ -29,6 +28,15 @@ environment() {
     echo "$folder/bin/python"
 }
 
+new=$(environment "$here/requirements.txt")
+if [ "$1" = --python ]; then
+    echo "$new"
+    exit
+fi
+SPIDERCAR_BIN=$(realpath "$1")
+export SPIDERCAR_BIN PYTHONDONTWRITEBYTECODE=1
+old=$(environment "$here/requirements-legacy.txt")
+
 # One log for all files, so that the lines can be counted.
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
@@ -41,8 +49,6 @@ run() {
     [ "$(tail -n 1 "$report")" = "end of file" ] || { echo "FAILED  $(basename "$file") did not come to its end"; broken=$((broken + 1)); }
 }
 
-new=$(environment "$here/requirements.txt")
-old=$(environment "$here/requirements-legacy.txt")
 python_of() { case $1 in *legacy*) echo "$old" ;; *) echo "$new" ;; esac; }
 if [ $# -ge 2 ]; then
     file=$here/$(basename "$2")

@@ -35,6 +35,7 @@ class Client:
         self.channels: dict[str, Inbox] = {}
         self.channel_at: dict[str, float] = {}
         self.own: dict[str, Inbox] = {}
+        self.offered_at = 0.0
         self.answered_at = 0.0
         self.pc.on("track", self.frames.of)
         self.pc.on("datachannel", self._opened)
@@ -137,6 +138,8 @@ class Server:
         async for frame in socket:
             if frame.type == aiohttp.WSMsgType.TEXT:
                 client.heard.append(json.loads(frame.data))
+                if client.offer and not client.offered_at:
+                    client.offered_at = time.monotonic()
         return socket
 
     async def client(self, limit: float = PATIENCE) -> Client:
