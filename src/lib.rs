@@ -28,7 +28,7 @@
 //! Features only add. `std` is everything but [`logic`]; `sim` (default) is the simulated car. Without `std` the crate is
 //! `no_std` and holds [`logic`] alone; the gate builds it that way.
 
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 
 #[cfg(feature = "std")]
 pub mod app;

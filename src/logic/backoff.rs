@@ -19,6 +19,9 @@ use core::time::Duration;
 
 use super::units::Uptime;
 
+#[cfg(test)]
+mod tests;
+
 /// Ceiling of the first delay.
 ///
 /// spec: "first retry within 250 ms".

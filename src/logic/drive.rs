@@ -33,6 +33,8 @@ use core::time::Duration;
 use super::units::{PulseWidth, Steering, Throttle, Uptime};
 
 mod car;
+#[cfg(test)]
+mod tests;
 
 pub use car::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Setpoint, Steps,
@@ -182,7 +184,10 @@ impl Drive {
             self.shift(Gear::Forward);
         }
         let from = *self.coasting_from.get_or_insert(self.throttle);
-        self.throttle = from / 1000 * i64::from(left.min(1000));
+        let on_the_line = from / 1000 * i64::from(left.min(1000));
+        if on_the_line.abs() < self.throttle.abs() {
+            self.throttle = on_the_line;
+        }
         self.on_the_way = self.throttle != 0;
         self.setpoint()
     }

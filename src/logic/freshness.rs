@@ -29,6 +29,9 @@ use core::time::Duration;
 use super::units::{LeaseId, Seq, Throttle, Uptime};
 use super::wire::{ArmCommand, DriveCommand};
 
+#[cfg(test)]
+mod tests;
+
 /// Senders that are remembered, so that an old capture of a former driver is still a replay.
 ///
 /// choice: more viewers than that at one car are no car race.

@@ -20,6 +20,9 @@
 use super::units::{LeaseId, Seq, Steering, Throttle, Uptime};
 use super::wire::{ArmCommand, DriveCommand, Incoming, LeaseCommand, MotionKey, Reject, Want};
 
+#[cfg(test)]
+mod tests;
+
 /// Words that an [`Intent`] takes.
 pub const INTENT_WORDS: usize = 25;
 

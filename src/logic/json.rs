@@ -16,6 +16,9 @@
 
 use super::wire::Reject;
 
+#[cfg(test)]
+mod tests;
+
 /// Deepest nesting that is read.
 ///
 /// choice: our own messages need two; the rest is room for fields of a later version.

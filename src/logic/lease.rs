@@ -17,6 +17,9 @@ use core::time::Duration;
 
 use super::units::{LeaseId, Uptime};
 
+#[cfg(test)]
+mod tests;
+
 /// How long a lease outlives its holder's last message.
 ///
 /// choice: long enough for a driver to come back from a dead spot to his own car, short enough to wait for.

@@ -26,6 +26,9 @@ use core::time::Duration;
 
 use super::units::Uptime;
 
+#[cfg(test)]
+mod tests;
+
 /// Times of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionConfig {

@@ -21,6 +21,9 @@ use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
 use super::wire::Car;
 
+#[cfg(test)]
+mod tests;
+
 /// Most `car` messages a second, whatever happens.
 ///
 /// spec: "a hard cap of 20/s".

@@ -17,6 +17,9 @@
 
 use core::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// A moment on the machine's monotonic clock, in microseconds since its start.
 ///
 /// It cannot wrap in 584,000 years, does not jump when the wall clock is set, and all parts of the process share it.

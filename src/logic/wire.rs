@@ -25,6 +25,9 @@
 use super::json::{self, Fields, Value};
 use super::units::{LeaseId, Seq, Steering, Throttle};
 
+#[cfg(test)]
+mod tests;
+
 mod outgoing;
 
 pub use outgoing::{Car, MESSAGE_MAX, Message, Outgoing, Pong};

@@ -12,6 +12,9 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
+#[cfg(test)]
+mod tests;
+
 /// Longest message that the car sends, in bytes.
 ///
 /// measured: a `car` with every number at its longest is 581 bytes (test `the_longest_car_fits`); the rest is room.

@@ -1,0 +1,83 @@
+//! The ceilings, the jitter, and what counts as a good link.
+
+use super::*;
+
+const MOST: u32 = u32::MAX;
+
+fn at_s(seconds: u64) -> Uptime {
+    Uptime::from_micros(seconds * 1_000_000)
+}
+
+/// The longest delay that the next try can get, in whole milliseconds.
+fn ceiling_ms(backoff: &mut Backoff, now: Uptime) -> u128 {
+    backoff.next_delay(now, MOST).as_micros().div_ceil(1000)
+}
+
+#[test]
+fn the_ceiling_doubles_up_to_fifteen_seconds() {
+    let mut backoff = Backoff::new();
+    for wanted in [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000] {
+        assert_eq!(ceiling_ms(&mut backoff, at_s(0)), wanted);
+    }
+    assert_eq!(backoff.attempt(), 9);
+}
+
+#[test]
+fn the_delay_is_the_random_part_of_the_ceiling() {
+    for (random, wanted_us) in [
+        (0, 0),
+        (1 << 31, 125_000),
+        (1 << 30, 62_500),
+        (MOST, 249_999),
+    ] {
+        let delay = Backoff::new().next_delay(at_s(0), random);
+        assert_eq!(delay.as_micros(), wanted_us);
+    }
+}
+
+#[test]
+fn it_never_overflows_however_long_it_tries() {
+    let mut backoff = Backoff {
+        attempt: u32::MAX - 1,
+        up_since: None,
+    };
+    for _ in 0..4 {
+        assert_eq!(ceiling_ms(&mut backoff, Uptime::MAX), 15_000);
+    }
+    assert_eq!(backoff.attempt(), u32::MAX);
+    let mut backoff = Backoff {
+        attempt: 32,
+        up_since: None,
+    };
+    assert_eq!(
+        ceiling_ms(&mut backoff, at_s(0)),
+        15_000,
+        "a shift by 32 is no small delay"
+    );
+}
+
+#[test]
+fn a_link_that_lasted_starts_the_count_again() {
+    let mut backoff = Backoff::new();
+    for _ in 0..5 {
+        backoff.next_delay(at_s(0), MOST);
+    }
+    backoff.link_up(at_s(10));
+    assert_eq!(ceiling_ms(&mut backoff, at_s(30)), 250);
+    assert_eq!(backoff.attempt(), 1);
+}
+
+#[test]
+fn a_link_that_falls_again_at_once_does_not() {
+    let mut backoff = Backoff::new();
+    for _ in 0..5 {
+        backoff.next_delay(at_s(0), MOST);
+    }
+    backoff.link_up(at_s(10));
+    let just_short = Uptime::from_micros(29_999_999);
+    assert_eq!(ceiling_ms(&mut backoff, just_short), 8000);
+    // The next link's time counts from its own beginning, and from the first word of it.
+    backoff.link_up(at_s(40));
+    backoff.link_up(at_s(59));
+    assert_eq!(ceiling_ms(&mut backoff, at_s(60)), 250);
+}

@@ -1,0 +1,90 @@
+//! The longest messages, and the number that Python printed.
+
+use super::*;
+
+fn text(outgoing: Outgoing) -> String {
+    String::from_utf8(outgoing.encode().to_vec()).unwrap()
+}
+
+#[test]
+fn the_longest_car_fits() {
+    let car = Car {
+        v: u8::MAX,
+        t_us: u64::MAX,
+        state: u8::MAX,
+        cause: u8::MAX,
+        refusals: u16::MAX,
+        throttle: i16::MIN,
+        steering: i16::MIN,
+        throttle_us: u16::MAX,
+        steering_us: u16::MAX,
+        seq: u32::MAX,
+        lease: u32::MAX,
+        accepted: u32::MAX,
+        late: u32::MAX,
+        replayed: u32::MAX,
+        foreign: u32::MAX,
+        malformed: u32::MAX,
+        age_ms: u32::MAX,
+        link: u8::MAX,
+        width: u32::MAX,
+        height: u32::MAX,
+        fps: u32::MAX,
+        kbps: u32::MAX,
+        target_kbps: u32::MAX,
+        encode_us: u32::MAX,
+        frames: u32::MAX,
+        dropped: u32::MAX,
+        uptime_s: u32::MAX,
+        load_permille: u32::MAX,
+        mem_kb: u32::MAX,
+    };
+    let text = text(Outgoing::Car(car));
+    assert!(
+        text.starts_with(r#"{"car":{"v":255,"#) && text.ends_with("}}"),
+        "{text}"
+    );
+    assert!(text.len() <= MESSAGE_MAX, "{} bytes", text.len());
+}
+
+#[test]
+fn the_longest_of_the_others_fit() {
+    assert_eq!(
+        text(Outgoing::Pong(Pong {
+            id: u32::MAX,
+            t_ms: u64::MAX,
+            car_us: u64::MAX
+        })),
+        r#"{"pong":{"id":4294967295,"t_ms":18446744073709551615,"car_us":18446744073709551615}}"#
+    );
+    assert_eq!(
+        text(Outgoing::MaxSpeed { ticks: u16::MAX }),
+        r#"{"speed":{"key":"maxSpeed","value":65535}}"#
+    );
+}
+
+#[test]
+fn question_18_the_lap_time_is_printed_as_python_printed_it() {
+    let value = |unix_us| {
+        let text = text(Outgoing::DetectTime { unix_us });
+        let head = r#"{"ir":{"key":"detectTime","value":"#;
+        text.strip_prefix(head)
+            .and_then(|rest| rest.strip_suffix("}}"))
+            .unwrap()
+            .to_owned()
+    };
+    for (unix_us, wanted) in [
+        (0, "0.0"),
+        (1, "0.000001"),
+        (10, "0.00001"),
+        (100_000, "0.1"),
+        (1_000_000, "1.0"),
+        (1_638_498_072_810_000, "1638498072.81"),
+        (1_638_498_072_000_000, "1638498072.0"),
+        (1_638_498_072_000_100, "1638498072.0001"),
+        (1_638_498_072_123_456, "1638498072.123456"),
+        (u64::MAX, "18446744073709.551615"),
+    ] {
+        assert_eq!(value(unix_us), wanted);
+    }
+}
