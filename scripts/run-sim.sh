@@ -13,4 +13,7 @@ fi
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 scripts/prepare.sh build
-exec cargo run --locked --quiet --release --config 'profile.release.lto="off"' --config 'profile.release.codegen-units=16' -- run "$@"
+# A first build takes minutes: it shows what it does. Later ones are quiet.
+quiet=--quiet
+[ -x "${CARGO_TARGET_DIR:-target}/release/spidercar" ] || quiet=
+exec cargo run --locked $quiet --release --config 'profile.release.lto="off"' --config 'profile.release.codegen-units=16' -- run "$@"

@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 
-steps=(format clippy no-std docs deny shell unit e2e page page-ui drive interop)
+steps=(format clippy no-std docs deny shell unit fuzz e2e page page-ui drive interop)
 case "${1:-}" in
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
@@ -61,6 +61,7 @@ step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
         --test vehicle_properties --test wire_golden
 }
+step_fuzz() { tests/fuzz/run.sh; }
 step_e2e() { cargo test --locked --no-fail-fast --test '*_e2e'; }
 step_page() { (cd tests/browser && npm run --silent unit); }
 step_page_ui() { (cd tests/browser && node ui.mjs && node hands.mjs && node link.mjs); }

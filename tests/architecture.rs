@@ -62,14 +62,31 @@ fn of_module(module: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The code of a file up to its tests, without comments.
+/// The code of a file without its tests and comments. Test modules in files of their own are no code of the program.
 fn code(path: &Path) -> String {
+    let is_test =
+        path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+    if is_test {
+        return String::new();
+    }
     let text = fs::read_to_string(path).expect("a readable file");
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    // A test module that stands in the file itself is its end; one that is only declared is one line.
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
     text.lines()
         .map(|line| line.split("//").next().unwrap_or_default())
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[test]
+fn tests_are_left_out_and_nothing_after_their_declaration_is() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert!(code(&src.join("logic/drive.rs")).contains("fn change_gear"));
+    assert_eq!(code(&src.join("logic/drive/tests.rs")), "");
+    assert_eq!(code(&src.join("logic/drive/tests/gears.rs")), "");
 }
 
 #[test]

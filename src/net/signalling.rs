@@ -229,8 +229,9 @@ fn junk() -> Message {
     }
 }
 
-/// Reads a text frame; `data` that is no string is taken as absent.
-fn parse(text: &str) -> Message {
+/// Reads a text frame; `data` that is no string is taken as absent, and what is no envelope as a message without a kind.
+#[must_use]
+pub fn parse(text: &str) -> Message {
     if text.trim() == "close" {
         return Message {
             kind: "close".to_owned(),

@@ -29,7 +29,6 @@ fn status(state: State, cause: Cause) -> Status {
         foreign: 10,
         malformed: 11,
         unknown: 12,
-        ..Status::from_words(&[0; crate::logic::vehicle::STATUS_WORDS])
     }
 }
 
@@ -84,7 +83,7 @@ fn a_change_is_told_at_once_but_for_the_cap() {
 #[test]
 fn a_flicker_is_capped_and_its_end_is_told() {
     let flicker = |ms: u64| {
-        if ms < 500 && ms % 2 == 0 {
+        if ms < 500 && ms.is_multiple_of(2) {
             State::Live
         } else {
             State::Stopped

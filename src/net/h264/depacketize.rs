@@ -11,7 +11,8 @@
 //!             start over here                             dropped; wants_key_frame() until an IDR is whole
 //! ```
 //!
-//! Promises: what is delivered is whole and starts with an IDR after any loss; memory is bounded; no input panics.
+//! Promises: what is delivered is whole, and its first picture after any loss is an IDR (parameter sets may stand before
+//! it); memory is bounded; no input panics.
 //! Knows nothing of: time, RTCP; the caller limits how often it asks for a key frame.
 //! Sources: RFC 6184 5.6 to 5.8 and 7.1, RFC 3550 (sequence numbers wrap).
 
