@@ -33,6 +33,7 @@ if [ "$what" = test ]; then
     need python3 python3
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     need ip iproute2
+    need turnserver coturn
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "prepare: installing ${missing[*]}"
