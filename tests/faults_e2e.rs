@@ -71,7 +71,7 @@ async fn asked_to_stop_the_car_ends_at_neutral_with_code_0() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_process_that_is_continued_does_not_go_on_where_it_was() {
     let (car, mut operator) = moving_car("frozen").await;
-    car.program.signal("-STOP");
+    car.program.freeze().await;
     let before = writes(&car.actuators).len();
     for _ in 0..25 {
         operator.drive(400, 0).await; // queues in the network while the car is frozen

@@ -123,6 +123,24 @@ impl Program {
         assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
+    /// Stops the process and waits until each of its threads has: the signal alone takes its time.
+    pub async fn freeze(&self) {
+        self.signal("-STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        until("all threads to be stopped", || {
+            std::fs::read_dir(&tasks).is_ok_and(|tasks| {
+                tasks.flatten().all(|task| {
+                    std::fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| {
+                        stat.rsplit(')')
+                            .next()
+                            .is_some_and(|rest| rest.starts_with(" T"))
+                    })
+                })
+            })
+        })
+        .await;
+    }
+
     /// Waits for the end and returns the exit code; `None` after a signal.
     pub fn wait(&mut self) -> Option<i32> {
         let until = Instant::now() + PATIENCE;
