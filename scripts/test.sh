@@ -11,7 +11,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 mkdir -p "$cache"
-export CARGO_TERM_COLOR=never RUST_BACKTRACE=1
+export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 

@@ -174,9 +174,10 @@ async fn question_23_media_that_outlives_signalling_goes_on_driving() {
         .iter()
         .filter(|write| write.cause == "link_lost")
         .collect();
-    let links = car.program.text().matches("link up").count();
+    // Once the car offers anew, this Spider closes the old session: a stop after that is another matter.
+    let offers = car.program.text().matches("offer sent").count();
     assert!(
-        stops.is_empty() || links > 1,
+        stops.is_empty() || offers > 1,
         "the car stopped although media was up: {stops:?}"
     );
     until("a new session", || {
