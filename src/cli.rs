@@ -92,6 +92,8 @@ pub enum Asked {
     Check(Check),
     /// Do something that needs a configuration first.
     Work(Work),
+    /// A recorded stop, to be run again.
+    Replay(PathBuf),
 }
 
 /// What `spidercar check` is to look at.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use spidercar::app;
+use spidercar::app::replay::{ReplayError, Replayed};
 use spidercar::cli::{self, Asked, Check, Exit, Given, Work};
 use spidercar::config::{self, Config, LogLevel, Machine, Outputs, RawConfig, Report, Source};
 use tracing::level_filters::LevelFilter;
@@ -36,6 +37,7 @@ fn start() -> ExitCode {
         Ok(Asked::Text(text)) => print(&text),
         Ok(Asked::Check(Check::Config(given))) => check(&given),
         Ok(Asked::Check(Check::Import { file, car })) => import(&file, car.as_deref()),
+        Ok(Asked::Replay(file)) => replay(&file),
         Ok(Asked::Work(work)) => match prepare(work) {
             Ok(job) => dispatch(job),
             Err(report) => refuse_configuration(&report),
@@ -125,6 +127,24 @@ fn import(file: &Path, car: Option<&str>) -> ExitCode {
     match config::import::import(&file.display().to_string(), &text, car) {
         Ok(toml) => print(&toml),
         Err(report) => refuse(&format!("the file to import has {report}")),
+    }
+}
+
+fn replay(file: &Path) -> ExitCode {
+    let mut told = Vec::new();
+    let replayed = app::replay::replay(file, &mut told);
+    print(&String::from_utf8_lossy(&told));
+    match replayed {
+        Ok(Replayed { steps, span_us }) => print(&format!(
+            "{steps} steps over {}.{:03} s, all as recorded\n",
+            span_us / 1_000_000,
+            span_us / 1000 % 1000
+        )),
+        Err(err @ ReplayError::Differs { .. }) => {
+            complain(&format!("{}: {err}", file.display()));
+            Exit::Bug.into()
+        }
+        Err(err) => refuse(&format!("{}: {err}", file.display())),
     }
 }
 

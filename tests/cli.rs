@@ -436,7 +436,7 @@ fn usage_mistakes_name_the_nearest_thing_that_is_right() {
     let table: &[(&[&str], &str)] = &[
         (
             &[],
-            "spidercar: which command?\n  commands: run, spider, watch, check, doctor, neutral\n",
+            "spidercar: which command?\n  commands: run, spider, watch, check, doctor, neutral, replay\n",
         ),
         (
             &["rnu"],

@@ -78,7 +78,7 @@ proptest! {
                 Happening::Bytes(bytes) => hear(&bytes),
                 Happening::Link(up) => intent.set_link(now, up),
                 Happening::Health(camera_ok, encoder_ok, actuator_ok, late) => {
-                    health = Health { camera_ok, encoder_ok, actuator_ok, control_late: late && !camera_ok };
+                    health = Health { camera_ok, encoder_ok, actuator_ok, control_late: late && !camera_ok, ..Health::GOOD };
                 }
                 Happening::Nothing => {}
             }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
     ArmCommand, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong,
-    Want, decode,
+    ViewReport, Want, decode,
 };
 
 fn folder() -> PathBuf {
@@ -65,6 +65,14 @@ fn heard() -> Vec<(&'static str, Incoming)> {
                 t_ms: 123_456,
             }),
         ),
+        (
+            "in-view",
+            Incoming::View(ViewReport {
+                lease,
+                rtt_ms: 40,
+                age_ms: 95,
+            }),
+        ),
     ]
 }
 
@@ -88,6 +96,8 @@ fn said() -> Vec<(&'static str, Outgoing)> {
         malformed: 4,
         age_ms: 20,
         link: 1,
+        limit: 1000,
+        asker: 0,
         width: 1280,
         height: 720,
         fps: 30,

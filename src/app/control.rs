@@ -1,18 +1,20 @@
 //! The control thread: the only one that moves the car, at a fixed rate, on a thread of its own.
 //!
 //! ```text
-//!   every tick, and at once when a command arrives:
+//!   every tick of a fixed grid, and at once when a command arrives:
 //!     newest intent ─┐
-//!     health ────────┼─▶ vehicle.step(now) ─▶ outputs ─▶ status, events
-//!     now ───────────┘
+//!     health ────────┼─▶ vehicle.step(now) ─▶ gate, outputs ─▶ am I on time? ─▶ status, events, recorder
+//!     now ───────────┘                                           └ no: step again, as late
 //!   asked to stop, or a panic: neutral, then the end
 //! ```
 //!
 //! It takes no lock that async code takes, allocates nothing after its start, and does not depend on
-//! the runtime: when that hangs, the commands stop, and silence stops the car.
+//! the runtime: when that hangs, the commands stop, and silence stops the car. If it hangs itself, the
+//! guard writes neutral for it; it learns of that before it writes anything again.
 //!
 //! Promises: neutral is the first thing written and the last, on every way out of this thread; a write
-//! that fails is tried again on each tick, and the car cannot be armed meanwhile.
+//! that fails is tried again on each tick, and the car cannot be armed meanwhile; a decision that is older
+//! than [`LATE_LIMIT`] is never written (`gate`).
 //! Knows nothing of: the network, video.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,16 +26,16 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::clock;
+use super::gate::LATE_LIMIT;
 use super::mailbox::{Mailbox, Reader};
 use super::parts::chain;
+use super::pulse::Pulse;
+use super::realtime;
+use super::recorder::Recorder;
 use crate::hal::{ActuatorError, Actuators};
-use crate::logic::failsafe::Cause;
+use crate::logic::failsafe::{Cause, State};
 use crate::logic::units::Uptime;
-use crate::logic::vehicle::{Event, Vehicle};
-
-/// A tick that comes this much too late means that the thread was starved.
-/// choice: half the hold time, so that a starved thread stops the car before silence would.
-const LATE_LIMIT: Duration = Duration::from_millis(50);
+use crate::logic::vehicle::{Event, Step, Vehicle};
 
 /// Shortest time between two steps, however many commands arrive. choice: keeps a flood below 1 kHz.
 const SHORTEST_STEP: Duration = Duration::from_millis(1);
@@ -70,6 +72,8 @@ impl Control {
         actuators: Box<dyn Actuators>,
         mailbox: Arc<Mailbox>,
         board: Arc<Board>,
+        pulse: Arc<Pulse>,
+        recorder: Option<Recorder>,
         tick: Duration,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -78,11 +82,14 @@ impl Control {
         let join = thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
+                realtime::raise("control", realtime::CONTROL_PRIORITY);
                 let mut running = Running {
                     vehicle,
                     actuators,
                     reader: mailbox.reader(),
                     board,
+                    pulse,
+                    recorder,
                     events: events_tx,
                     tick,
                     actuator_ok: true,
@@ -132,6 +139,8 @@ struct Running {
     actuators: Box<dyn Actuators>,
     reader: Reader,
     board: Arc<Board>,
+    pulse: Arc<Pulse>,
+    recorder: Option<Recorder>,
     events: SyncSender<Event>,
     tick: Duration,
     actuator_ok: bool,
@@ -147,6 +156,10 @@ impl Running {
             Err(_) => (Cause::Panic, ControlEnd::Panicked),
         };
         self.neutral(cause);
+        self.pulse.end();
+        if let (Some(recorder), Cause::Panic) = (&mut self.recorder, cause) {
+            recorder.stopped(clock::now(), cause);
+        }
         end
     }
 
@@ -159,16 +172,14 @@ impl Running {
     }
 
     fn step_until(&mut self, stop: &AtomicBool) {
-        let mut due_at = clock::now();
+        let mut grid_at = clock::now();
+        let mut due_at = grid_at;
         while !stop.load(Ordering::Relaxed) {
             let now = clock::now();
-            let is_late = now.since(due_at) > LATE_LIMIT;
-            let next_at = self.step(now, is_late);
-            due_at = now
-                .after(self.tick)
-                .min(next_at)
-                .max(now.after(SHORTEST_STEP));
+            let next_at = self.tick(now, now.since(due_at) > LATE_LIMIT);
+            grid_at = next_on_grid(grid_at, self.tick, now);
             let earliest_at = now.after(SHORTEST_STEP);
+            due_at = grid_at.min(next_at).max(earliest_at);
             // A command wakes this early; a flood of them only up to the shortest step.
             thread::park_timeout(due_at.since(clock::now()));
             let woken_at = clock::now();
@@ -178,11 +189,45 @@ impl Running {
         }
     }
 
+    /// One step, and another one if it took so long, or stood still so long, that it was wrong when it was written.
+    fn tick(&mut self, now: Uptime, is_late: bool) -> Uptime {
+        self.pulse.beat(now);
+        let next_at = self.step(now, is_late || self.pulse.was_relieved());
+        let done_at = clock::now();
+        if done_at.since(now) > LATE_LIMIT || self.pulse.was_relieved() {
+            self.pulse.beat(done_at);
+            return self.step(done_at, true);
+        }
+        next_at
+    }
+
     fn step(&mut self, now: Uptime, is_late: bool) -> Uptime {
         let mut health = self.board.health(now);
         health.actuator_ok = self.actuator_ok;
         health.control_late = is_late;
-        let step = self.vehicle.step(now, self.reader.read(), health);
+        let intent = self.reader.read();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(now, &self.vehicle);
+        }
+        let step = self.vehicle.step(now, intent, health);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.after(now, intent, health, &step);
+        }
+        self.write(now, &step);
+        self.reader.set_holder(step.status.holder);
+        self.board.set_status(&step.status);
+        for event in &step.events {
+            let _ = self.events.try_send(*event); // full: nobody reads the log; the car goes on
+            if let (Some(recorder), Event::State(change)) = (&mut self.recorder, event)
+                && change.to == State::Stopped
+            {
+                recorder.stopped(change.at, change.cause);
+            }
+        }
+        step.next_at
+    }
+
+    fn write(&mut self, now: Uptime, step: &Step) {
         match self.actuators.write(now, step.setpoint, step.cause) {
             Ok(()) => self.actuator_ok = true,
             // The pulses are out; only their record is not.
@@ -201,11 +246,37 @@ impl Running {
                 self.actuator_ok = false;
             }
         }
-        self.reader.set_holder(step.status.holder);
-        self.board.set_status(&step.status);
-        for event in step.events {
-            let _ = self.events.try_send(event); // full: nobody reads the log; the car goes on
+    }
+}
+
+/// The next point of the grid after `now`; points that were missed are left out.
+fn next_on_grid(grid_at: Uptime, tick: Duration, now: Uptime) -> Uptime {
+    let next = grid_at.after(tick);
+    if next > now {
+        return next;
+    }
+    let missed = now.since(grid_at).as_nanos() / tick.as_nanos().max(1);
+    let ticks = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+    grid_at.after(tick.saturating_mul(ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_stay_on_the_grid_however_late_one_is() {
+        let at = Uptime::from_micros;
+        let tick = Duration::from_millis(5);
+        for (now, wanted) in [
+            (100, 5_000),
+            (4_999, 5_000),
+            (5_000, 10_000),
+            (12_345, 15_000),
+            (1_000_001, 1_005_000),
+        ] {
+            assert_eq!(next_on_grid(at(0), tick, at(now)), at(wanted), "{now}");
         }
-        step.next_at
+        assert_eq!(next_on_grid(at(7), tick, at(5_100)), at(10_007));
     }
 }

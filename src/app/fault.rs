@@ -162,6 +162,10 @@ impl Actuators for FaultyOutputs {
         }
         self.inner.write(now, setpoint, cause)
     }
+
+    fn spare(&self) -> Option<Box<dyn Actuators>> {
+        self.inner.spare() // the thread that needs it is not the one that fails
+    }
 }
 
 /// Keeps both workers of the runtime busy when that is due; for ever where nothing is to come.

@@ -7,8 +7,8 @@
 //!                     live, and dialling beside it ──new one open──▶ live (the old one is closed)
 //! ```
 //!
-//! "Up" means that commands can arrive: the peer is connected and a command channel is open. Everything
-//! else (silence, a dead path) is the failsafe's business, which is faster.
+//! "Up" means that commands can arrive: the peer is connected, a command channel is open, and something arrives at all
+//! (`silence`). A driver's own silence is the failsafe's business, which is faster.
 //!
 //! Promises: the vehicle hears of a lost link before anything else is done about it; one video outlet at
 //! a time; retries are spread (`logic::backoff`) and never end. Knows nothing of: the outputs.
@@ -21,13 +21,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use webrtc::data_channel::DataChannel;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use super::board::Board;
 use super::clock;
 use super::mailbox::Mailbox;
 use super::outlet::Outlet;
 use super::pilot;
+use super::silence::{self, Heard};
 use crate::logic::backoff::Backoff;
 use crate::logic::session::Reason;
 use crate::logic::units::Kbps;
@@ -51,6 +52,8 @@ pub struct LinkOptions {
     pub gather_limit: Duration,
     /// Rate to encode at unless the far side allows less.
     pub bitrate: Kbps,
+    /// Silence after which the link counts as lost.
+    pub silence: Option<Duration>,
 }
 
 /// The parts of the car that the link serves.
@@ -75,6 +78,10 @@ struct Live {
     /// Where the answers to commands go: our `metric`.
     replies: Arc<dyn DataChannel>,
     mailbox: Arc<Mailbox>,
+    /// Counts what arrives.
+    heard: Heard,
+    /// Woken when nothing has arrived for too long.
+    silent: Arc<Notify>,
     outlet: Option<Outlet>,
 }
 
@@ -198,6 +205,8 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         closed: Arc::new(Notify::new()),
         replies: Arc::clone(&made.metric),
         mailbox: Arc::clone(&parts.mailbox),
+        heard: Heard::default(),
+        silent: Arc::new(Notify::new()),
         is_open: Arc::new(Notify::new()),
         outlet: Some(Outlet::new(made.video, Arc::clone(&made.metric))),
     };
@@ -205,8 +214,24 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         live.listen(label, channel);
     }
     let metric = made.metric;
+    let heard = live.heard.clone();
     live.tasks.spawn(async move {
-        while metric.poll().await.is_some() {} // inbound metrics are ignorable (PROTOCOL.md 3.4)
+        while let Some(event) = metric.poll().await {
+            match event {
+                // Inbound metrics are ignorable (PROTOCOL.md 3.4), but they prove that somebody is there; so does a
+                // buffer that an acknowledgement has emptied.
+                DataChannelEvent::OnMessage(_) | DataChannelEvent::OnBufferedAmountLow => {
+                    heard.note();
+                }
+                _ => {}
+            }
+        }
+    });
+    let (silent, heard) = (Arc::clone(&live.silent), live.heard.clone());
+    let (limit, counted) = (options.silence, Arc::clone(&feedback));
+    live.tasks.spawn(async move {
+        silence::fell(counted, heard, limit).await;
+        silent.notify_one();
     });
     live.tasks
         .spawn(key_frames(Arc::clone(&feedback), Arc::clone(&parts.board)));
@@ -235,6 +260,9 @@ impl Live {
                 event = self.dial.next() => event,
                 () = self.closed.notified() => {
                     DialEvent::Ended(DialError::StartOver("a command channel was closed"))
+                }
+                () = self.silent.notified() => {
+                    DialEvent::Ended(DialError::StartOver("nothing at all has arrived for failsafe.link_silence_ms"))
                 }
             };
             match event {
@@ -294,9 +322,12 @@ impl Live {
         channel: Arc<dyn DataChannel>,
     ) -> impl Future<Output = ()> + use<> {
         let (replies, mailbox) = (Arc::clone(&self.replies), Arc::clone(&self.mailbox));
-        let is_open = Arc::clone(&self.is_open);
+        let (is_open, heard) = (Arc::clone(&self.is_open), self.heard.clone());
         async move {
-            pilot::listen(label, channel, replies, mailbox, || is_open.notify_one()).await;
+            pilot::listen(label, channel, replies, mailbox, heard, || {
+                is_open.notify_one();
+            })
+            .await;
         }
     }
 

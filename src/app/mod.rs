@@ -1,8 +1,8 @@
 //! Wiring: builds the parts, starts them in a written order, and stops them in another.
 //!
 //! ```text
-//!   start   1 control thread (neutral first)  2 local Spider, if asked  3 video thread  4 link, metrics
-//!   stop    1 control thread (neutral last)   2 link, metrics           3 video thread  4 local Spider
+//!   start   1 control thread (neutral first), guard  2 local Spider, if asked  3 video thread  4 link, metrics
+//!   stop    1 control thread (neutral last), guard   2 link, metrics           3 video thread  4 local Spider
 //! ```
 //!
 //! The car is safe before anything else is tried and until everything else has ended. A part that fails
@@ -10,19 +10,28 @@
 //!
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
+pub mod black_box;
 pub mod board;
 pub mod clock;
 pub mod control;
 pub mod doctor;
 pub mod fault;
+pub mod gate;
+pub mod guard;
 pub mod link;
 pub mod mailbox;
 pub mod metrics;
 pub mod newest;
+pub mod notify;
 pub mod outlet;
 pub mod parts;
 pub mod pilot;
+pub mod pulse;
+pub mod realtime;
+pub mod recorder;
+pub mod replay;
 pub mod run;
+pub mod silence;
 pub mod supervise;
 pub mod video;
 pub mod watch;

@@ -15,6 +15,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use super::clock;
 use super::mailbox::Mailbox;
+use super::silence::Heard;
 use crate::logic::wire::{Incoming, Outgoing, Ping, Pong, Reject, decode};
 
 /// Reads one channel until it closes. `on_open` is called once it can be used.
@@ -23,6 +24,7 @@ pub async fn listen(
     channel: Arc<dyn DataChannel>,
     replies: Arc<dyn DataChannel>,
     mailbox: Arc<Mailbox>,
+    heard: Heard,
     on_open: impl FnOnce(),
 ) {
     let mut tell = Some(on_open);
@@ -35,6 +37,7 @@ pub async fn listen(
                 }
             }
             DataChannelEvent::OnMessage(message) => {
+                heard.note();
                 let now = clock::now();
                 match decode(&message.data) {
                     Ok(Incoming::Ping(Ping { id, t_ms })) => {

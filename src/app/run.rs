@@ -13,23 +13,28 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
+use super::black_box::BlackBox;
 use super::board::Board;
 use super::control::{Control, ControlEnd};
 use super::fault::{Faults, FaultyOutputs, stall_runtime};
+use super::gate::Gate;
+use super::guard::{Guard, GuardParts};
 use super::link::{LinkOptions, LinkParts};
 use super::mailbox::Mailbox;
+use super::notify::Notify;
 use super::outlet::{UNIT_ROOM, carry};
 use super::parts::{actuators, chain, video_parts, with_faults};
+use super::pulse::Pulse;
 use super::supervise::supervise;
 use super::{
-    Fatal, Shared, address, clock, link, metrics, peer_options, runtime, spider_options, video,
+    Fatal, Shared, address, clock, link, metrics, peer_options, realtime, runtime, spider_options,
+    video,
 };
 use crate::cli::Exit;
 use crate::config::{Config, FaultKind, Outputs, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::logic::intent::Intent;
-use crate::logic::vehicle::Vehicle;
 use crate::spider::{self, Spider};
 
 /// How often the control thread is looked after. choice: a bug there is told within this.
@@ -43,21 +48,56 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
     let faults = Faults::new(&config.sim.faults);
     let actuators = actuators(&config.drive, &config.sim, &view)?;
-    let actuators = Box::new(FaultyOutputs::new(actuators, Arc::clone(&faults)));
     let now = clock::now();
-    let mut vehicle = Vehicle::new(now, config.drive.config, config.failsafe);
+    let mut vehicle = config.vehicle(now);
+    let neutral = vehicle.neutral();
+    let spare = actuators.spare();
+    // Faults stand before the gate, where a real thread would stall.
+    let gated = Box::new(Gate::new(actuators, neutral));
+    let actuators = Box::new(FaultyOutputs::new(gated, Arc::clone(&faults)));
     let mailbox = Mailbox::new();
     let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
     let board = Board::new(&first.status, config.spider.bitrate);
+    let (black_box, recorder) = match &config.safety.black_box {
+        Some(folder) => {
+            let started = BlackBox::start(folder).map_err(|err| {
+                let folder = folder.display();
+                Fatal::new(
+                    Exit::BadConfig,
+                    format!(
+                        "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
+                    ),
+                )
+            })?;
+            (Some(started.0), Some(started.1))
+        }
+        None => (None, None),
+    };
+    let notify = Notify::from_environment();
+    let pulse = Pulse::new(clock::now());
     let control = Control::start(
         vehicle,
         actuators,
         Arc::clone(&mailbox),
         Arc::clone(&board),
+        Arc::clone(&pulse),
+        recorder,
         config.drive.tick,
     )
     .map_err(|err| Fatal::new(Exit::Bug, err))?;
+    let guard = Guard::start(GuardParts {
+        pulse,
+        outputs: spare,
+        neutral,
+        notify: notify.clone(),
+        watchdog_device: config.safety.watchdog_device.clone(),
+    })
+    .map_err(|err| Fatal::new(Exit::Bug, err))?;
+    realtime::lock_memory();
+    notify.ready();
     let stopped = with_control(config, control, mailbox, board, view, faults);
+    notify.stopping();
+    drop((guard, black_box)); // after the control thread, which feeds both
     tracing::info!("stopped at neutral");
     stopped
 }
@@ -183,6 +223,7 @@ impl Car<'_> {
             peer: peer_options(config),
             gather_limit: config.ice.gather,
             bitrate: config.spider.bitrate,
+            silence: config.safety.link_silence,
         });
         let parts = LinkParts {
             mailbox: Arc::clone(&self.mailbox),

@@ -23,6 +23,8 @@ pub enum Name {
     Doctor,
     /// Outputs to neutral.
     Neutral,
+    /// A recorded stop, run again.
+    Replay,
 }
 
 impl Name {
@@ -36,6 +38,7 @@ impl Name {
             Self::Check => "check",
             Self::Doctor => "doctor",
             Self::Neutral => "neutral",
+            Self::Replay => "replay",
         }
     }
 }
@@ -343,5 +346,22 @@ pub const COMMANDS: &[Command] = &[
             Exit::BadConfig,
             Exit::HardwareMissing,
         ],
+    },
+    Command {
+        name: Name::Replay,
+        summary: "run a recorded stop again, and say what led to it",
+        about: "Runs what a black box recorded (failsafe.black_box) through the same decisions again: prints each change of \
+                state with what led to it, and compares every output with the recorded one. Nothing moves by it.",
+        positional: &[one(
+            "FILE",
+            "FILE",
+            "A file that the black box wrote: stop-TIME-CAUSE.jsonl.",
+        )],
+        flags: &[],
+        examples: &[(
+            "spidercar replay stop-1766534400123-silence.jsonl",
+            "why did it stop?",
+        )],
+        exits: &[Exit::Done, Exit::Bug, Exit::BadConfig],
     },
 ];

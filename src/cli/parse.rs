@@ -190,6 +190,7 @@ impl Said {
                 })
             }
             Name::Check => Asked::Check(self.check()?),
+            Name::Replay => Asked::Replay(self.values.pop().unwrap_or_default().into()),
         })
     }
 

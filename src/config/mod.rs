@@ -49,7 +49,7 @@ pub use problem::{Problem, Report};
 pub use raw::RawConfig;
 pub use relay::{Channel, Endpoint, SpiderUrl};
 pub use secret::Secret;
-pub use settings::{Camera, Certificate, Config, Drive, Ice, Local, Sim, Spider};
+pub use settings::{Camera, Certificate, Config, Drive, Ice, Local, Safety, Sim, Spider};
 pub use trust::{Fingerprint, Trust};
 pub use words::{CameraSource, EncoderKind, FaultKind, IcePolicy, LogLevel, Output, Rotation};
 

@@ -258,6 +258,27 @@ keys! {
         FailsafeCommandAgeMs "command_age_ms"
             millis(150, &FailsafeConfig::COMMAND_AGE),
             "A command that was this much longer on its way than the fastest is dropped.";
+        FailsafeLegacy "legacy"
+            flag(true),
+            "Whether the old app, which knows no lease, may drive while nobody else does.";
+        FailsafeLinkSilenceMs "link_silence_ms"
+            or_zero(whole(2000, 500, 10_000, "ms")),
+            "Silence of the network, of any kind, after which the link counts as lost. 0: when ICE says so, after 5 s.";
+        FailsafeSlowFromMs "slow_from_ms"
+            whole(300, 0, 10_000, "ms"),
+            "Round trip or age of the driver's picture, whichever is worse, at which the car begins to slow down.";
+        FailsafeSlowToMs "slow_to_ms"
+            whole(1000, 1, 20_000, "ms"),
+            "The same, at which it is as slow as `slow_permille` says. More than `slow_from_ms`.";
+        FailsafeSlowPermille "slow_permille"
+            whole(300, 0, 1000, "permille"),
+            "Most throttle with such a view. 1000: never slower.";
+        FailsafeWatchdogDevice "watchdog_device"
+            text("", PATH),
+            "Board watchdog to feed, /dev/watchdog: it restarts a board whose control thread stands still.";
+        FailsafeBlackBox "black_box"
+            text("", "the path of a folder, or \"\" for none"),
+            "Write the last minute before each stop to a file in this folder; the newest 20 are kept.";
     }
     "telemetry", "What the car reports to its driver."; {
         TelemetryRateHz "rate_hz"

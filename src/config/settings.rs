@@ -18,7 +18,9 @@ use super::trust::Trust;
 use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Output, Rotation};
 use crate::logic::drive::DriveConfig;
 use crate::logic::failsafe::FailsafeConfig;
-use crate::logic::units::Kbps;
+use crate::logic::pace::PaceConfig;
+use crate::logic::units::{Kbps, Uptime};
+use crate::logic::vehicle::Vehicle;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub drive: Drive,
     /// When the car stops by itself.
     pub failsafe: FailsafeConfig,
+    /// What stands around it.
+    pub safety: Safety,
     /// Time between two reports to the driver while nothing changes.
     pub telemetry_interval: Duration,
     /// The simulated car.
@@ -125,6 +129,35 @@ pub struct Drive {
     pub tick: Duration,
     /// Calibration, limits, reverse and steps, for the vehicle.
     pub config: DriveConfig,
+}
+
+/// What stands around the failsafe (`[failsafe]`).
+#[derive(Clone, Debug)]
+pub struct Safety {
+    /// Whether drivers without a lease may drive.
+    pub legacy: bool,
+    /// How a bad view slows the car down.
+    pub pace: PaceConfig,
+    /// Silence of the network after which the link counts as lost; `None`: when ICE says so.
+    pub link_silence: Option<Duration>,
+    /// The board's watchdog, if it is to be fed.
+    pub watchdog_device: Option<PathBuf>,
+    /// The folder for records of stops.
+    pub black_box: Option<PathBuf>,
+}
+
+impl Config {
+    /// The car that this configuration describes: disarmed, at neutral.
+    #[must_use]
+    pub fn vehicle(&self, now: Uptime) -> Vehicle {
+        let vehicle =
+            Vehicle::new(now, self.drive.config, self.failsafe).with_pace(self.safety.pace);
+        if self.safety.legacy {
+            vehicle
+        } else {
+            vehicle.without_legacy_drivers()
+        }
+    }
 }
 
 /// The simulated car (`[sim]`).

@@ -49,6 +49,11 @@ pub trait Actuators: Send {
     /// At least one output may still be at its old value. The caller must write neutral at once and keep trying.
     fn write(&mut self, now: Uptime, setpoint: Setpoint, cause: Cause)
     -> Result<(), ActuatorError>;
+
+    /// A second handle on the same outputs, for the thread that writes neutral when the owner of this one stands still.
+    ///
+    /// It must not wait for anything that the first handle may hold. `None` if the device cannot have two.
+    fn spare(&self) -> Option<Box<dyn Actuators>>;
 }
 
 /// A source of pictures.

@@ -30,6 +30,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::units::{PulseWidth, Steering, Throttle, Uptime};
 
 mod car;
@@ -54,7 +56,7 @@ pub(super) const RAMP_TICK: Duration = Duration::from_millis(5);
 const PARTS: i64 = 1_000_000;
 
 /// What a driver asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
     /// Forward or reverse, and how hard.
     pub throttle: Throttle,
@@ -64,8 +66,20 @@ pub struct Demand {
     pub forward: bool,
 }
 
+impl Demand {
+    /// The same with no more throttle than this, either way.
+    #[must_use]
+    pub(super) fn within(self, limit: Throttle) -> Self {
+        let most = limit.get().max(0);
+        Self {
+            throttle: Throttle::saturating(self.throttle.get().clamp(-most, most).into()),
+            ..self
+        }
+    }
+}
+
 /// Where the ESC is on its way into reverse. The picture is in the module header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Gear {
     /// The last motion was forward, or none yet.
     Forward,
@@ -78,7 +92,7 @@ enum Gear {
 }
 
 /// Turns demands into setpoints, tick by tick.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Drive {
     config: DriveConfig,
     /// Full forward now: the calibrated one, or less after a `maxSpeed`.

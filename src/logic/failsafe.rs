@@ -21,6 +21,8 @@
 //! - *Coasting*: throttle falls in a line to neutral, reached at `neutral`; steering is held.
 //! - *Good*: link up, nothing at fault and, while somebody holds the lease, his commands without a gap above `hold`.
 //! - *Neutral first*: only a driver whose newest command is neutral can arm. So a held key never moves a car by itself.
+//! - *At fault*: outputs, control, camera, encoder. A low battery or a hot board forbids to arm; it stops no drive, for a
+//!   reading that flickers must not stop a car in the middle of a road.
 //! - After `legacy_age` the link was never down, so "good" means that a new legacy neutral has stood for `recovery`: a
 //!   burst that was queued somewhere passes within that time and ends with whatever the slider says now.
 //!
@@ -30,10 +32,16 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::units::Uptime;
 
+mod facts;
 mod report;
 mod times;
+
+pub use facts::{Driver, Facts, Health};
+use facts::{silence, trouble};
 
 pub use report::{Cause, Refusals, State, Transition};
 pub use times::{FailsafeConfig, FailsafeError};
@@ -51,81 +59,8 @@ const RAMP_TICK: Duration = Duration::from_millis(5);
 /// choice: long enough to cost nothing, short enough that a forgotten caller is noticed.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What the shell knows of the parts below the network.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four independent facts, each named"
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// Camera frames arrive.
-    pub camera_ok: bool,
-    /// Encoded frames arrive.
-    pub encoder_ok: bool,
-    /// The last write to the outputs succeeded.
-    pub actuator_ok: bool,
-    /// The control thread missed its time.
-    pub control_late: bool,
-}
-
-impl Health {
-    /// Nothing is wrong.
-    pub const GOOD: Self = Self {
-        camera_ok: true,
-        encoder_ok: true,
-        actuator_ok: true,
-        control_late: false,
-    };
-
-    const fn refusals(self) -> Refusals {
-        Refusals::NONE
-            .with_if(!self.camera_ok, Refusals::CAMERA_DOWN)
-            .with_if(!self.encoder_ok, Refusals::ENCODER_DOWN)
-            .with_if(!self.actuator_ok, Refusals::ACTUATOR_FAULT)
-            .with_if(self.control_late, Refusals::CONTROL_LATE)
-    }
-}
-
-/// The kind of driver that a live car obeys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// Holds the lease and sends many commands a second.
-    Lease,
-    /// An old program: no lease, and perhaps a command only when a slider moves.
-    Legacy,
-}
-
-/// All that one step looks at.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each named"
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// The parts below the network.
-    pub health: Health,
-    /// The link is up now.
-    pub link_up: bool,
-    /// The link was down at some time since the last step.
-    pub link_dropped: bool,
-    /// Somebody said stop since the last step.
-    pub stop: bool,
-    /// Somebody holds the lease.
-    pub lease_held: bool,
-    /// The holder gave up the lease since the last step.
-    pub released: bool,
-    /// Newest fresh command of the lease holder or, if nobody holds it, of a legacy driver.
-    pub heard_at: Option<Uptime>,
-    /// A driver who wants to arm, whose newest command is fresh and neutral, and whom no other driver's lease shuts out.
-    pub request: Option<Driver>,
-    /// When the standing legacy command became neutral, if it is.
-    pub legacy_neutral_at: Option<Uptime>,
-    /// Reasons against arming that only the caller can see: [`Refusals::NOT_NEUTRAL`] and its like.
-    pub refusals: Refusals,
-}
-
 /// A state with what it has to remember.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Disarmed,
     Live {
@@ -158,7 +93,7 @@ impl Phase {
 }
 
 /// The state machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failsafe {
     config: FailsafeConfig,
     phase: Phase,
@@ -254,7 +189,7 @@ impl Failsafe {
                 .heard_at
                 .map(|at| at.min(now).after(limit.saturating_add(TICK)))
         };
-        let legacy_age = Some(self.config.legacy_age()).filter(|age| !age.is_zero());
+        let legacy_age = Some(facts.legacy_age).filter(|age| !age.is_zero());
         let deadline = match self.phase {
             Phase::Live {
                 driver: Driver::Lease,
@@ -304,7 +239,7 @@ impl Failsafe {
             }),
             Phase::Live {
                 driver: Driver::Legacy,
-            } => self.judge_legacy_driver(now, facts),
+            } => Self::judge_legacy_driver(now, facts),
             Phase::Coasting => self.judge_lease_driver(now, facts).or_else(|| {
                 let heard = silence(now, facts) <= self.config.hold();
                 heard.then_some((
@@ -337,7 +272,7 @@ impl Failsafe {
         }
     }
 
-    fn judge_legacy_driver(&self, now: Uptime, facts: &Facts) -> Option<(Phase, Cause)> {
+    fn judge_legacy_driver(now: Uptime, facts: &Facts) -> Option<(Phase, Cause)> {
         if let Some(cause) = trouble(facts) {
             Some((Phase::STOPPED, cause))
         } else if facts.request == Some(Driver::Lease) {
@@ -348,8 +283,7 @@ impl Failsafe {
                 Cause::Arm,
             ))
         } else {
-            let too_old = !self.config.legacy_age().is_zero()
-                && silence(now, facts) > self.config.legacy_age();
+            let too_old = !facts.legacy_age.is_zero() && silence(now, facts) > facts.legacy_age;
             let stopped = Phase::Stopped {
                 latched: false,
                 awaits_neutral: Some(now),
@@ -434,26 +368,4 @@ impl Failsafe {
             .with_if(!self.is_settled(now, facts), Refusals::RECOVERING)
             .with_if(facts.lease_held, Refusals::LEASE_HELD)
     }
-}
-
-/// Whatever ends a drive at once, the gravest first.
-const fn trouble(facts: &Facts) -> Option<Cause> {
-    if !facts.health.actuator_ok {
-        Some(Cause::ActuatorError)
-    } else if facts.health.control_late {
-        Some(Cause::ControlLate)
-    } else if !facts.link_up || facts.link_dropped {
-        Some(Cause::LinkLost)
-    } else if !facts.health.camera_ok {
-        Some(Cause::CameraDown)
-    } else if !facts.health.encoder_ok {
-        Some(Cause::EncoderDown)
-    } else {
-        None
-    }
-}
-
-/// How long nothing fresh has been heard; for ever, if nothing ever was.
-fn silence(now: Uptime, facts: &Facts) -> Duration {
-    facts.heard_at.map_or(Duration::MAX, |at| now.since(at))
 }

@@ -26,6 +26,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::units::{LeaseId, Seq, Throttle, Uptime};
 use super::wire::{ArmCommand, DriveCommand};
 
@@ -69,13 +71,13 @@ pub(super) enum Verdict {
 }
 
 /// The last fresh command of a sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Heard {
     pub(super) at: Uptime,
     pub(super) command: DriveCommand,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sender {
     id: LeaseId,
     floor: Option<Floor>,
@@ -85,7 +87,7 @@ struct Sender {
 }
 
 /// Everybody whose commands were judged lately.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Senders(heapless::Vec<Sender, SENDERS>);
 
 impl Senders {
@@ -179,7 +181,7 @@ impl Senders {
 }
 
 /// The least difference between arrival and sending, and what else it takes to keep it honest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Floor {
     /// Arrival on our clock minus sending on theirs, in microseconds.
     least: i64,
@@ -187,7 +189,7 @@ struct Floor {
     relearning: Option<Relearning>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Relearning {
     since: Uptime,
     last_at: Uptime,

@@ -8,7 +8,8 @@
 //!  bytes ─▶ json ─▶ wire ─▶ intent ─▶ vehicle ─▶ setpoint, events, status ─▶ telemetry ─▶ wire ─▶ bytes
 //!                                        │
 //!                        freshness ◀─────┼─────▶ failsafe
-//!                        lease     ◀─────┴─────▶ drive
+//!                        lease     ◀─────┼─────▶ drive
+//!                                        └─────▶ pace
 //!
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
@@ -24,6 +25,7 @@ pub mod backoff;
 pub mod drive;
 pub mod failsafe;
 pub mod intent;
+pub mod pace;
 pub mod session;
 pub mod telemetry;
 pub mod units;

@@ -130,6 +130,8 @@ impl Telemetry {
                 .accepted_at
                 .map_or(u32::MAX, |at| fit(now.since(at).as_millis())),
             link: u8::from(status.link_up),
+            limit: status.limit.get().unsigned_abs(),
+            asker: status.asker.get(),
             width: board.width,
             height: board.height,
             fps: board.fps,

@@ -17,13 +17,17 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 #[cfg(test)]
 mod tests;
 
 /// A moment on the machine's monotonic clock, in microseconds since its start.
 ///
 /// It cannot wrap in 584,000 years, does not jump when the wall clock is set, and all parts of the process share it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Uptime(u64);
 
 impl Uptime {
@@ -62,8 +66,17 @@ impl Uptime {
 macro_rules! permille {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "i32")]
         pub struct $name(i16);
+
+        impl TryFrom<i32> for $name {
+            type Error = &'static str;
+
+            fn try_from(permille: i32) -> Result<Self, Self::Error> {
+                Self::new(permille).ok_or("beyond full scale")
+            }
+        }
 
         impl $name {
             /// Neutral.
@@ -120,8 +133,17 @@ permille! {
 }
 
 /// The length of a servo or ESC pulse, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
 pub struct PulseWidth(u16);
+
+impl TryFrom<u16> for PulseWidth {
+    type Error = &'static str;
+
+    fn try_from(micros: u16) -> Result<Self, Self::Error> {
+        Self::new(micros).ok_or("no pulse of a servo")
+    }
+}
 
 impl PulseWidth {
     /// choice: no hobby servo or ESC understands less; a lower number is a slip of the pen.
@@ -213,7 +235,9 @@ impl Kbps {
 /// Names a driver. A viewer picks a random one when its page loads and keeps it until the page goes.
 ///
 /// A sender whose sequence numbers start again must take a new id: the car remembers what it heard under the old one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct LeaseId(u32);
 
 impl LeaseId {
@@ -240,7 +264,7 @@ impl LeaseId {
 }
 
 /// The sequence number of a command. It wraps, so "newer" is a matter of which way round is shorter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seq(u32);
 
 impl Seq {

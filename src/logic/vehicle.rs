@@ -7,7 +7,7 @@
 //! ```text
 //!   intent ──▶ 1 what is new since the last step, is it fresh, is it the driver's        (freshness, lease)
 //!   health ──▶ 2 facts ─▶ one change of state at most                                    (failsafe)
-//!   now    ──▶ 3 state ─▶ obey, coast or stand ─▶ setpoint                               (drive)
+//!   now    ──▶ 3 state ─▶ obey, coast or stand ─▶ setpoint                               (pace, drive)
 //!              4 when to call again, at the latest
 //! ```
 //!
@@ -21,6 +21,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::drive::{Demand, Drive, DriveConfig, Setpoint};
 use super::failsafe::{
     Cause, Driver, Facts, Failsafe, FailsafeConfig, Refusals, State, Transition,
@@ -28,8 +30,9 @@ use super::failsafe::{
 use super::freshness::{Heard, Senders, Verdict};
 use super::intent::Intent;
 use super::lease::Lease;
-use super::units::{LeaseId, Seq, Steering, Uptime};
-use super::wire::{ArmCommand, DriveCommand, LeaseCommand, Want};
+use super::pace::PaceConfig;
+use super::units::{LeaseId, Seq, Steering, Throttle, Uptime};
+use super::wire::{ArmCommand, DriveCommand, LeaseCommand, ViewReport, Want};
 
 pub use super::failsafe::Health;
 
@@ -79,7 +82,7 @@ pub struct Step {
 }
 
 /// Commands since start, by what became of them. All wrap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
     accepted: u32,
     late: u32,
@@ -88,14 +91,14 @@ struct Counts {
 }
 
 /// An `arm` that waits for its sender's neutral, which may come on another channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Wish {
     id: LeaseId,
     at: Uptime,
 }
 
 /// One car.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Vehicle {
     drive: Drive,
     failsafe: Failsafe,
@@ -103,6 +106,11 @@ pub struct Vehicle {
     lease: Lease,
     legacy: Legacy,
     wish: Option<Wish>,
+    pace: PaceConfig,
+    /// What a driver last reported of his view, and when.
+    view: Option<(Uptime, ViewReport)>,
+    /// Whether drivers without a lease may drive at all.
+    legacy_may_drive: bool,
     /// What the live car's lease driver asks for.
     command: Demand,
     /// The intent of the last step, to tell what is new.
@@ -137,12 +145,29 @@ impl Vehicle {
             lease: Lease::default(),
             legacy: Legacy::default(),
             wish: None,
+            pace: PaceConfig::FULL,
+            view: None,
+            legacy_may_drive: true,
             command: Demand::default(),
             seen: Intent::default(),
             counts: Counts::default(),
             accepted_seq: Seq::default(),
             accepted_at: None,
         }
+    }
+
+    /// The same car, slowed down by a bad view.
+    #[must_use]
+    pub const fn with_pace(mut self, pace: PaceConfig) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The same car, which obeys nobody without a lease.
+    #[must_use]
+    pub const fn without_legacy_drivers(mut self) -> Self {
+        self.legacy_may_drive = false;
+        self
     }
 
     /// Motor standing still, wheels straight. Changes nothing.
@@ -177,7 +202,10 @@ impl Vehicle {
             (State::Live, Some(Driver::Legacy)) => {
                 self.drive.step(now, self.legacy.demand(self.drive.steps()))
             }
-            (State::Live, Some(Driver::Lease) | None) => self.drive.step(now, self.command),
+            (State::Live, Some(Driver::Lease) | None) => {
+                let demand = self.command.within(self.limit(now));
+                self.drive.step(now, demand)
+            }
             (State::Coasting, _) => self.drive.coast(now, self.failsafe.coast_left(now, &facts)),
             (State::Disarmed | State::Stopped, _) => self.drive.stop(now),
         };
@@ -195,7 +223,7 @@ impl Vehicle {
             refusals: self.failsafe.refusals(),
             next_at,
             events,
-            status: self.status(setpoint),
+            status: self.status(now, setpoint),
         }
     }
 
@@ -205,11 +233,17 @@ impl Vehicle {
         if intent.drive.n != self.seen.drive.n {
             self.hear_drive(intent.drive.at.min(now), &intent.drive.value);
         }
+        if intent.ask.n != self.seen.ask.n {
+            self.lease.ask(intent.ask.at.min(now), intent.ask.value);
+        }
         let released = intent.lease.n != self.seen.lease.n && self.hear_lease(now, intent);
         if self.lease.expires_at().is_some_and(|at| now > at) {
             self.lease.end();
         }
         self.hear_legacy(now, intent);
+        if intent.view.n != self.seen.view.n && self.lease.is_held_by(intent.view.value.lease) {
+            self.view = Some((intent.view.at.min(now), intent.view.value));
+        }
         if intent.arm.n != self.seen.arm.n {
             self.hear_arm(intent.arm.at.min(now), &intent.arm.value);
         }
@@ -219,7 +253,8 @@ impl Vehicle {
             self.wish = None;
             self.legacy.forget();
         }
-        self.wish = self.wish.filter(|wish| now.since(wish.at) <= hold);
+        let is_open = |wish: &Wish| now.since(wish.at) <= hold && !self.lease.shuts_out(wish.id);
+        self.wish = self.wish.filter(is_open);
         News {
             stop,
             link_up: intent.link.value,
@@ -274,9 +309,9 @@ impl Vehicle {
             return false;
         }
         match want {
-            Want::Release => self.lease.end(),
+            Want::Release => self.lease.release(now),
             Want::Take => self.lease.renew(intent.lease.at.min(now)),
-            // Nobody asks himself; asking another is for a later version.
+            // Requests have a place of their own in the intent.
             Want::HandOver => {}
         }
         want == Want::Release
@@ -292,7 +327,7 @@ impl Vehicle {
             .n
             .wrapping_sub(self.seen.legacy_steering.n);
         let new = new_throttle.wrapping_add(new_steering);
-        if self.lease.is_held() {
+        if self.lease.is_held() || !self.legacy_may_drive {
             self.counts.foreign = self.counts.foreign.wrapping_add(new);
             return;
         }
@@ -372,6 +407,7 @@ impl Vehicle {
             released: news.released,
             heard_at: self.heard_at(),
             request,
+            legacy_age: self.legacy.age(times.legacy_age()),
             legacy_neutral_at: self.legacy.neutral_at(),
             refusals,
         }
@@ -411,6 +447,12 @@ impl Vehicle {
         self.legacy.forget();
     }
 
+    /// The most throttle that the driver's view allows now.
+    fn limit(&self, now: Uptime) -> Throttle {
+        let is_his = |(_, report): &(Uptime, ViewReport)| self.lease.is_held_by(report.lease);
+        self.pace.ceiling(now, self.view.filter(is_his))
+    }
+
     /// Why the setpoint is what it is.
     fn setpoint_cause(&self, change: Option<Transition>) -> Cause {
         match self.failsafe.state() {
@@ -421,7 +463,7 @@ impl Vehicle {
         }
     }
 
-    fn status(&self, setpoint: Setpoint) -> Status {
+    fn status(&self, now: Uptime, setpoint: Setpoint) -> Status {
         Status {
             state: self.failsafe.state(),
             cause: self.failsafe.cause(),
@@ -433,6 +475,8 @@ impl Vehicle {
             seq: self.accepted_seq,
             accepted_at: self.accepted_at,
             link_up: self.seen.link.value,
+            limit: self.limit(now),
+            asker: self.lease.asker(now),
             accepted: self.counts.accepted,
             late: self.counts.late,
             replayed: self.counts.replayed,

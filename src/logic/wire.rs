@@ -9,7 +9,7 @@
 //!                   {"speed":{"key":"maxSpeed","value":420}}                    ticks of the old PWM chip
 //!   in, extension   {"drive":{"seq":1,"t_ms":20,"throttle":0,"steering":0,"lease":7}}
 //!                   {"arm":{"seq":1,"t_ms":20,"lease":7}}      {"stop":{}}      {"lease":{"id":7,"want":1}}
-//!                   {"ping":{"id":1,"t_ms":20}}
+//!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"rtt_ms":40,"age_ms":90}}
 //!   out, legacy     {"ir":{"key":"detectTime","value":1638498072.81}}           {"speed":{"key":"maxSpeed","value":420}}
 //!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}                      {"car":{...}}
 //! ```
@@ -21,6 +21,8 @@
 //! Promises: [`decode`] is total, allocates nothing and is bounded by [`MAX_LENGTH`]; what it returns is in range.
 //! Knows nothing of: who may say what, or how old a message is.
 //! Sources: PROTOCOL.md 4.1, 4.2, 5.2 (q 15, 17, 19, 20); README finding 1.
+
+use serde::{Deserialize, Serialize};
 
 use super::json::{self, Fields, Value};
 use super::units::{LeaseId, Seq, Steering, Throttle};
@@ -75,7 +77,7 @@ pub struct Motion {
 }
 
 /// A command of a driver who has a lease, or wants one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveCommand {
     /// Counts this sender's commands.
     pub seq: Seq,
@@ -90,7 +92,7 @@ pub struct DriveCommand {
 }
 
 /// A wish to take the wheel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArmCommand {
     /// Counts this sender's `arm`s; it may be the same count as that of `drive`.
     pub seq: Seq,
@@ -101,7 +103,7 @@ pub struct ArmCommand {
 }
 
 /// What a sender wants with the lease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Want {
     /// Give it up.
     #[default]
@@ -136,12 +138,23 @@ impl Want {
 }
 
 /// A message about the lease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseCommand {
     /// Who.
     pub id: LeaseId,
     /// What he wants.
     pub want: Want,
+}
+
+/// How a driver sees: [`crate::logic::pace`] slows the car by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewReport {
+    /// Whose view.
+    pub lease: LeaseId,
+    /// Round-trip time of his pings, in milliseconds.
+    pub rtt_ms: u32,
+    /// Age of the picture on his screen, from capture to now, in milliseconds.
+    pub age_ms: u32,
 }
 
 /// A question for the car's clock; the answer is [`Pong`].
@@ -173,6 +186,8 @@ pub enum Incoming {
     Lease(LeaseCommand),
     /// `ping`.
     Ping(Ping),
+    /// `view`.
+    View(ViewReport),
 }
 
 /// Why a message was not understood.
@@ -257,6 +272,7 @@ pub fn decode(bytes: &[u8]) -> Result<Incoming, Reject> {
         "stop" => Ok(Incoming::Stop),
         "lease" => lease(&fields(value)?).map(Incoming::Lease),
         "ping" => ping(&fields(value)?).map(Incoming::Ping),
+        "view" => view(&fields(value)?).map(Incoming::View),
         _ => Err(Reject::UnknownGroup),
     }
 }
@@ -326,6 +342,14 @@ fn ping(fields: &Fields<'_>) -> Result<Ping, Reject> {
     Ok(Ping {
         id: integer(fields.get("id")?)?,
         t_ms: sender_ms(fields)?,
+    })
+}
+
+fn view(fields: &Fields<'_>) -> Result<ViewReport, Reject> {
+    Ok(ViewReport {
+        lease: LeaseId::new(integer(fields.get("lease")?)?),
+        rtt_ms: integer(fields.get("rtt_ms")?)?,
+        age_ms: integer(fields.get("age_ms")?)?,
     })
 }
 

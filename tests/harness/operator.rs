@@ -120,6 +120,17 @@ impl Operator {
         self.send(label, &text).await;
     }
 
+    /// Says what it wants with the lease: 0 release, 1 take, 2 a hand-over.
+    pub async fn want(&self, want: u8) {
+        let text = format!(r#"{{"lease":{{"id":{},"want":{want}}}}}"#, self.lease);
+        self.send("stream", &text).await;
+    }
+
+    /// A number of the newest `car` telemetry.
+    pub fn number(&self, field: &str) -> Option<u64> {
+        self.car()?.get(field)?.as_u64()
+    }
+
     pub async fn arm(&mut self) {
         self.seq += 1;
         let t_ms = clock::now().as_micros() / 1000;

@@ -12,12 +12,13 @@ use super::{Found, Meaning, Noted, some_text};
 use crate::config::fault;
 use crate::config::kind::Value;
 use crate::config::schema::Id;
-use crate::config::settings::{Camera, Drive, Sim};
+use crate::config::settings::{Camera, Drive, Safety, Sim};
 use crate::config::words::{CameraSource, Output, ReverseKind, Rotation};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
 };
 use crate::logic::failsafe::{FailsafeConfig, FailsafeError};
+use crate::logic::pace::{PaceConfig, PaceError};
 use crate::logic::units::{PulseWidth, Steering, Throttle};
 
 impl Meaning<'_> {
@@ -168,6 +169,31 @@ impl Meaning<'_> {
                     unreachable!("the schema takes these ranges from FailsafeConfig")
                 }
             }
+        })
+    }
+
+    pub(super) fn safety(&mut self) -> Found<Safety> {
+        let link_silence = self.millis(Id::FailsafeLinkSilenceMs)?;
+        let slow_permille: i32 = self.whole(Id::FailsafeSlowPermille)?;
+        let pace = PaceConfig::new(
+            self.millis(Id::FailsafeSlowFromMs)?,
+            self.millis(Id::FailsafeSlowToMs)?,
+            Throttle::saturating(slow_permille),
+        )
+        .map_err(|error| match error {
+            PaceError::NoRoom => {
+                let what = "slow_to_ms must be more than slow_from_ms";
+                self.clash(Id::FailsafeSlowToMs, Id::FailsafeSlowFromMs, what)
+            }
+            PaceError::Negative => unreachable!("the schema allows no negative permille"),
+        });
+        let path = |text| some_text(text).map(PathBuf::from);
+        Ok(Safety {
+            legacy: self.flag(Id::FailsafeLegacy)?,
+            pace: pace?,
+            link_silence: Some(link_silence).filter(|silence| !silence.is_zero()),
+            watchdog_device: self.text(Id::FailsafeWatchdogDevice).map(path)?,
+            black_box: self.text(Id::FailsafeBlackBox).map(path)?,
         })
     }
 

@@ -106,6 +106,7 @@ impl<'a> Meaning<'a> {
         let encoder = self.word(Id::EncoderKind, EncoderKind::from_word);
         let drive = self.drive();
         let failsafe = self.failsafe();
+        let safety = self.safety();
         let telemetry_interval = self.period(Id::TelemetryRateHz);
         let sim = self.sim();
         let log_level = self.word(Id::LogLevel, LogLevel::from_word);
@@ -117,6 +118,7 @@ impl<'a> Meaning<'a> {
             encoder: encoder?,
             drive: drive?,
             failsafe: failsafe?,
+            safety: safety?,
             telemetry_interval: telemetry_interval?,
             sim: sim?,
             log_level: log_level?,

@@ -13,6 +13,8 @@
 //!   {"t_us":1234567,"throttle_us":1500,"steering_us":1500,"cause":"start"}
 //! ```
 //!
+//! The spare handle (see [`Actuators::spare`]) shares the view and the last line without a lock.
+//!
 //! Promises: integers only; one line for each change, the first write always; no line is ever taken back; no
 //! allocation for a write that succeeds.
 //! Knows nothing of: why a pulse is what it is.
@@ -23,6 +25,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::motion::SimView;
 use crate::hal::{ActuatorError, Actuators};
@@ -37,10 +40,30 @@ const LINE: usize = 160;
 struct Log {
     path: String,
     sink: Box<dyn Write + Send>,
-    /// The pulses of the last line that is whole in the file.
-    written: Option<Setpoint>,
+    /// The pulses of the last line that is whole in the file, of this handle or of its spare.
+    written: Arc<Written>,
+    /// It is a file, which can be opened a second time.
+    is_file: bool,
     /// The last line may be there in part.
     torn: bool,
+}
+
+/// Both pulses of a line in one word, so that two handles share it without a lock; 0 is none.
+#[derive(Debug, Default)]
+struct Written(AtomicU32);
+
+impl Written {
+    fn is(&self, setpoint: Setpoint) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::word(setpoint)
+    }
+
+    fn set(&self, setpoint: Setpoint) {
+        self.0.store(Self::word(setpoint), Ordering::SeqCst);
+    }
+
+    fn word(setpoint: Setpoint) -> u32 {
+        u32::from(setpoint.throttle.get()) << 16 | u32::from(setpoint.steering.get())
+    }
 }
 
 /// A failure to come, for tests.
@@ -81,7 +104,13 @@ impl SimActuators {
     pub fn with_log(self, path: &Path) -> Result<Self, ActuatorError> {
         let name = path.display().to_string();
         match OpenOptions::new().create(true).append(true).open(path) {
-            Ok(file) => Ok(self.with_log_to(name, Box::new(file))),
+            Ok(file) => {
+                let mut outputs = self.with_log_to(name, Box::new(file));
+                if let Some(log) = &mut outputs.log {
+                    log.is_file = true;
+                }
+                Ok(outputs)
+            }
             Err(source) => Err(ActuatorError::Log {
                 path: name,
                 source: source.into(),
@@ -95,7 +124,8 @@ impl SimActuators {
         self.log = Some(Log {
             path,
             sink,
-            written: None,
+            written: Arc::default(),
+            is_file: false,
             torn: false,
         });
         self
@@ -176,18 +206,33 @@ impl Actuators for SimActuators {
             None => Ok(()),
         }
     }
+
+    /// The same view and the same file, opened again; the files of both are written at the end, a line at a time.
+    fn spare(&self) -> Option<Box<dyn Actuators>> {
+        let mut spare = Self {
+            view: self.view.clone(),
+            ..Self::new()
+        };
+        if let Some(log) = self.log.as_ref().filter(|log| log.is_file) {
+            spare = spare.with_log(Path::new(&log.path)).ok()?;
+            if let Some(its) = &mut spare.log {
+                its.written = Arc::clone(&log.written);
+            }
+        }
+        Some(Box::new(spare))
+    }
 }
 
 impl Log {
     fn line(&mut self, now: Uptime, setpoint: Setpoint, cause: Cause) -> Result<(), ActuatorError> {
-        if self.written == Some(setpoint) && !self.torn {
+        if self.written.is(setpoint) && !self.torn {
             return Ok(());
         }
         let result = self.try_line(now, setpoint, cause);
         self.torn = result.is_err();
         match result {
             Ok(()) => {
-                self.written = Some(setpoint);
+                self.written.set(setpoint);
                 Ok(())
             }
             Err(source) => Err(ActuatorError::Log {

@@ -10,10 +10,12 @@
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::units::{PulseWidth, Steering, Throttle};
 
 /// The pulses of one car as a person measured them; [`Calibration::new`] checks that they make sense together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalibrationFields {
     /// Full reverse.
     pub throttle_min: PulseWidth,
@@ -66,8 +68,17 @@ impl core::fmt::Display for CalibrationError {
 impl core::error::Error for CalibrationError {}
 
 /// A calibration whose pulses are in order: min < zero <= forward < max, min <= brake <= zero, right < straight < left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "CalibrationFields")]
 pub struct Calibration(CalibrationFields);
+
+impl TryFrom<CalibrationFields> for Calibration {
+    type Error = CalibrationError;
+
+    fn try_from(fields: CalibrationFields) -> Result<Self, Self::Error> {
+        Self::new(fields)
+    }
+}
 
 impl Calibration {
     /// Checks the pulses against each other.
@@ -109,7 +120,7 @@ impl Calibration {
 }
 
 /// How much of full scale a driver may use, and how fast he may get there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Most forward throttle; more is cut off, not scaled. Negative counts as zero.
     pub max_forward: Throttle,
@@ -124,7 +135,7 @@ pub struct Limits {
 }
 
 /// What the motor driver needs before it turns backward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reverse {
     /// Nothing: an H-bridge, or an ESC in crawler mode.
     Direct,
@@ -138,7 +149,7 @@ pub enum Reverse {
 }
 
 /// Full scale of the legacy sliders, in steps. Zero steps would be no slider, hence the type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     /// `THROTTLE_STEP` of the old configuration.
     pub throttle: NonZeroU16,
@@ -178,7 +189,7 @@ impl Steps {
 }
 
 /// All that `Drive` has to know of one car.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveConfig {
     /// Where its pulses are.
     pub calibration: Calibration,
@@ -191,7 +202,7 @@ pub struct DriveConfig {
 }
 
 /// The two pulses to put on the wires now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setpoint {
     /// To the ESC.
     pub throttle: PulseWidth,

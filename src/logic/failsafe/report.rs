@@ -7,10 +7,13 @@
 //! Knows nothing of: when a state is entered.
 //! Sources: EXTENSION.md (states, refusals, causes, the actuator log).
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::units::Uptime;
 
 /// What the car may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// Stands, and waits for a driver to arm it.
     #[default]
@@ -61,7 +64,8 @@ impl State {
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $word:literal),+ $(,)?) => {
         /// Why a state was entered or a pulse changed. Words are for the actuator log, numbers for telemetry.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum Cause {
             $($(#[$doc])* $name,)+
         }
@@ -129,10 +133,12 @@ causes! {
     Exit = 16 "exit",
     /// The program ends because of a bug.
     Panic = 17 "panic",
+    /// The control thread stood still, and the thread that watches it wrote neutral.
+    ControlStalled = 18 "control_stalled",
 }
 
 /// Reasons that forbid arming now, as a set. Empty while the car is live or coasting: it is armed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refusals(u16);
 
 impl Refusals {
@@ -159,6 +165,16 @@ impl Refusals {
     /// No fresh command of anybody who could arm.
     pub const NO_COMMAND: Self = Self(512);
 
+    /// The battery is too low to start a drive.
+    pub const BATTERY_LOW: Self = Self(1024);
+    /// The board is too hot to start a drive.
+    pub const BOARD_HOT: Self = Self(2048);
+    /// Nobody has said where this car's neutral is.
+    pub const UNCALIBRATED: Self = Self(4096);
+
+    /// Every reason there is.
+    pub const ALL: Self = Self(8191);
+
     /// The set on the wire.
     #[must_use]
     pub const fn bits(self) -> u16 {
@@ -168,7 +184,7 @@ impl Refusals {
     /// The set with these bits; unknown ones are dropped.
     #[must_use]
     pub const fn from_bits(bits: u16) -> Self {
-        Self(bits & 1023)
+        Self(bits & Self::ALL.0)
     }
 
     /// Both sets together.

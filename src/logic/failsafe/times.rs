@@ -10,8 +10,10 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Times of the failsafe, checked against floors and ceilings that no configuration can pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailsafeConfig {
     hold: Duration,
     neutral: Duration,

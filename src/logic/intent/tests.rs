@@ -1,6 +1,7 @@
 //! Folding keeps the newest of each kind and loses no news; words carry all of it.
 
 use super::*;
+use crate::logic::units::{Seq, Steering, Throttle};
 use crate::logic::wire::{Motion, Ping};
 
 fn at(micros: u64) -> Uptime {
@@ -36,6 +37,15 @@ fn full() -> Intent {
         Incoming::Stop,
         Incoming::Stop,
         Incoming::Stop,
+        Incoming::Lease(LeaseCommand {
+            id: lease,
+            want: Want::Take,
+        }),
+        Incoming::View(ViewReport {
+            lease,
+            rtt_ms: 41,
+            age_ms: 42,
+        }),
         Incoming::Lease(LeaseCommand {
             id: lease,
             want: Want::HandOver,
@@ -172,4 +182,38 @@ fn any_words_make_an_intent_in_range() {
         let again = Intent::from_words(&intent.to_words());
         assert_eq!(again, intent);
     }
+}
+
+#[test]
+fn whoever_asks_for_the_lease_is_heard_by_its_holder_and_takes_nothing() {
+    let mut intent = Intent::default();
+    let holder = LeaseId::new(1);
+    let ask = LeaseCommand {
+        id: LeaseId::new(2),
+        want: Want::HandOver,
+    };
+    intent.fold(at(9), &Incoming::Lease(ask), holder);
+    assert_eq!(
+        (intent.ask.value, intent.ask.n, intent.ask.at),
+        (LeaseId::new(2), 1, at(9))
+    );
+    assert_eq!((intent.lease.n, intent.foreign), (0, 0));
+}
+
+#[test]
+fn only_the_holders_view_counts() {
+    let mut intent = Intent::default();
+    let view = |lease, age_ms| {
+        Incoming::View(ViewReport {
+            lease: LeaseId::new(lease),
+            rtt_ms: 1,
+            age_ms,
+        })
+    };
+    intent.fold(at(1), &view(1, 50), LeaseId::new(1));
+    intent.fold(at(2), &view(2, 9_999), LeaseId::new(1));
+    assert_eq!(
+        (intent.view.n, intent.view.value.age_ms, intent.foreign),
+        (1, 50, 1)
+    );
 }

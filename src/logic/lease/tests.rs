@@ -53,3 +53,41 @@ fn given_up_it_is_free() {
     lease.grant(BOB, at_ms(10));
     assert!(lease.is_held_by(BOB) && lease.shuts_out(ANN));
 }
+
+#[test]
+fn a_release_to_an_asker_is_his_and_no_thirds() {
+    let mut lease = Lease::default();
+    lease.grant(ANN, at_ms(0));
+    lease.ask(at_ms(100), BOB);
+    assert_eq!(lease.asker(at_ms(2_100)), BOB);
+    assert!(lease.is_held_by(ANN), "asking takes nothing");
+    lease.release(at_ms(2_100));
+    assert!(lease.is_held_by(BOB) && lease.shuts_out(ANN));
+    assert_eq!(lease.asker(at_ms(2_100)), LeaseId::NONE);
+    assert_eq!(lease.expires_at(), Some(at_ms(5_100)));
+}
+
+#[test]
+fn a_request_that_was_not_repeated_is_forgotten() {
+    let mut lease = Lease::default();
+    lease.grant(ANN, at_ms(0));
+    lease.ask(at_ms(100), BOB);
+    assert_eq!(lease.asker(at_ms(2_101)), LeaseId::NONE);
+    lease.release(at_ms(2_101));
+    assert!(!lease.is_held());
+}
+
+#[test]
+fn only_another_can_ask_and_only_a_holder() {
+    let mut lease = Lease::default();
+    lease.ask(at_ms(0), BOB);
+    assert_eq!(lease.asker(at_ms(0)), LeaseId::NONE, "nobody holds it: arm");
+    lease.grant(ANN, at_ms(0));
+    for id in [ANN, LeaseId::NONE] {
+        lease.ask(at_ms(1), id);
+        assert_eq!(lease.asker(at_ms(1)), LeaseId::NONE);
+    }
+    lease.ask(at_ms(2), BOB);
+    lease.ask(at_ms(3), LeaseId::new(3));
+    assert_eq!(lease.asker(at_ms(3)), LeaseId::new(3), "the last who asked");
+}

@@ -23,6 +23,8 @@ fn status(state: State, cause: Cause) -> Status {
         seq: Seq::new(6),
         accepted_at: Some(at_ms(900)),
         link_up: true,
+        limit: Throttle::new(640).unwrap(),
+        asker: LeaseId::new(88),
         accepted: 7,
         late: 8,
         replayed: 9,
@@ -161,6 +163,7 @@ fn every_field_is_what_it_says() {
         (car.encode_us, car.frames, car.dropped, car.uptime_s),
         (18, 19, 20, 3)
     );
+    assert_eq!((car.limit, car.asker), (640, 88));
     assert_eq!((car.load_permille, car.mem_kb), (21, 22));
 }
 

@@ -10,7 +10,7 @@ use crate::logic::failsafe::{Cause, Refusals, State};
 use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Uptime};
 
 /// Words that a [`Status`] takes.
-pub const STATUS_WORDS: usize = 7;
+pub const STATUS_WORDS: usize = 8;
 
 /// The vehicle after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Status {
     pub accepted_at: Option<Uptime>,
     /// The link is up.
     pub link_up: bool,
+    /// Most throttle, either way, that the link's quality allows now.
+    pub limit: Throttle,
+    /// Who asks the holder for the lease.
+    pub asker: LeaseId,
     /// Commands accepted since start; wraps, as all counts do.
     pub accepted: u32,
     /// Commands dropped as too old.
@@ -73,6 +77,7 @@ impl Status {
             join32(self.accepted, self.late),
             join32(self.replayed, self.foreign),
             join32(self.malformed, self.unknown),
+            join32(u32::from(self.limit.get().unsigned_abs()), self.asker.get()),
         ]
     }
 
@@ -87,6 +92,7 @@ impl Status {
             accepted_late,
             replayed_foreign,
             malformed_unknown,
+            limit_asker,
         ] = *words;
         let [state, cause, refusals, link_up] = split16(modes);
         let [setpoint_throttle, setpoint_steering, throttle, steering] = split16(outputs);
@@ -94,6 +100,7 @@ impl Status {
         let [accepted, late] = split32(accepted_late);
         let [replayed, foreign] = split32(replayed_foreign);
         let [malformed, unknown] = split32(malformed_unknown);
+        let [limit, asker] = split32(limit_asker);
         Self {
             state: u8::try_from(state)
                 .ok()
@@ -114,6 +121,8 @@ impl Status {
             seq: Seq::new(seq),
             accepted_at: (accepted_at != 0).then(|| Uptime::from_micros(accepted_at)),
             link_up: link_up == 1,
+            limit: Throttle::saturating(i32::try_from(limit).unwrap_or(i32::MAX)),
+            asker: LeaseId::new(asker),
             accepted,
             late,
             replayed,

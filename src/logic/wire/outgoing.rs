@@ -73,6 +73,10 @@ pub struct Car {
     pub age_ms: u32,
     /// Link: 1 up, 0 down.
     pub link: u8,
+    /// Most throttle that the link's quality allows, in permille.
+    pub limit: u16,
+    /// Who asks the holder for the lease; 0 is nobody.
+    pub asker: u32,
     /// Video width, in pixels.
     pub width: u32,
     /// Video height, in pixels.

@@ -55,6 +55,11 @@ fn each_refusal_has_a_message_that_earns_it() {
         ),
         (r#"{"motion":{"key":"back"}}"#, Reject::Missing),
         (r#"{"ping":{"id":1}}"#, Reject::Missing),
+        (r#"{"view":{"lease":1,"rtt_ms":5}}"#, Reject::Missing),
+        (
+            r#"{"view":{"lease":1,"rtt_ms":-5,"age_ms":1}}"#,
+            Reject::OutOfRange,
+        ),
         (
             r#"{"motion":{"key":"back","value":1,"value":2}}"#,
             Reject::Duplicate,

@@ -27,6 +27,8 @@ fn the_longest_car_fits() {
         malformed: u32::MAX,
         age_ms: u32::MAX,
         link: u8::MAX,
+        limit: u16::MAX,
+        asker: u32::MAX,
         width: u32::MAX,
         height: u32::MAX,
         fps: u32::MAX,

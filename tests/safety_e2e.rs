@@ -1,0 +1,266 @@
+//! What stands around the failsafe, in the whole program: the guard, the watch over the link, the lease, the pace, the
+//! black box.
+
+mod harness;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::{Car, Folder, Operator, spider, until, writes};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
+    let car = Car::local("guard", &["sim.faults=control-stall@1500"]);
+    let mut operator = Operator::connect(&car.program.url()).await;
+    operator.take_over().await;
+    operator
+        .drive_until(400, "neutral by the guard", || {
+            car.last()
+                .is_some_and(|last| last.cause == "control_stalled")
+        })
+        .await;
+    operator
+        .drive_until(400, "the stop in the log", || {
+            car.program.text().contains("control_late")
+        })
+        .await;
+    let lines = writes(&car.actuators);
+    let relieved = lines
+        .iter()
+        .position(|write| write.cause == "control_stalled");
+    let after = &lines[relieved.expect("it was seen")..];
+    assert!(
+        after.iter().all(|write| write.throttle_us == 1500),
+        "the thread that came back moved the car by an old decision: {after:?}"
+    );
+    operator.take_over().await;
+    operator
+        .drive_until(400, "the car to move again", || car.moves())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
+    let (spider, _folder) = spider("frozen-spider", &[]);
+    let sets = ["failsafe.legacy_age_ms=0", "failsafe.link_silence_ms=800"];
+    let car = Car::at("silence", &spider.url(), &sets);
+    car.program.logged("link up").await;
+    let operator = Operator::connect(&spider.url()).await;
+    operator.motion("forward", 0).await;
+    until("a live car", || operator.state() == Some(1)).await;
+    // A driver whose commands do not grow old: only the link can stop this car.
+    operator.motion("forward", 10).await;
+    car.until_moving().await;
+    spider.freeze().await;
+    let frozen_us = spidercar::app::clock::now().as_micros();
+    car.until_neutral().await;
+    let last = car.last().expect("there are writes");
+    assert_eq!(last.cause, "link_lost");
+    let after_ms = (last.t_us - frozen_us) / 1000;
+    assert!(
+        (500..3_000).contains(&after_ms),
+        "stopped after {after_ms} ms"
+    );
+    car.program.logged("nothing at all has arrived").await;
+    spider.signal("-CONT");
+    let mut again = Operator::connect(&spider.url()).await;
+    again.take_over().await;
+    again
+        .drive_until(400, "the car to move again", || car.moves())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wheel_is_handed_over_with_neutral_between_and_to_nobody_else() {
+    let car = Car::local("hand-over", &[]);
+    let url = car.program.url();
+    let (mut ann, mut bob, mut eve) = (
+        Operator::connect(&url).await,
+        Operator::connect(&url).await,
+        Operator::connect(&url).await,
+    );
+    (bob.lease, eve.lease) = (2, 3);
+    ann.take_over().await;
+    ann.drive_until(400, "the car to move", || car.moves())
+        .await;
+    // Bob asks, Eve tries to arm: Ann drives on, and sees who asks.
+    while ann.number("asker") != Some(2) {
+        ann.drive(400, 0).await;
+        bob.want(2).await;
+        eve.drive(0, 0).await;
+        eve.arm().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(car.moves() && ann.number("lease") == Some(u64::from(ann.lease)));
+    let before = writes(&car.actuators).len();
+    ann.want(0).await;
+    until("Bob as the holder", || bob.number("lease") == Some(2)).await;
+    car.until_neutral().await;
+    assert_eq!(car.last().expect("there are writes").cause, "disarm");
+    // Ann and Eve cannot take it any more; Bob begins at neutral.
+    ann.drive(400, 0).await;
+    eve.drive(0, 0).await;
+    eve.arm().await;
+    bob.take_over().await;
+    bob.drive_until(400, "the car to move for Bob", || car.moves())
+        .await;
+    let causes: Vec<_> = writes(&car.actuators)[before..]
+        .iter()
+        .filter(|write| write.throttle_us == 1500)
+        .map(|write| write.cause.clone())
+        .collect();
+    assert!(causes.contains(&"disarm".to_owned()), "{causes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_car_can_refuse_drivers_without_a_lease() {
+    let car = Car::local("no-legacy", &["failsafe.legacy=false"]);
+    let mut operator = Operator::connect(&car.program.url()).await;
+    for value in [0, 10] {
+        for _ in 0..20 {
+            operator.motion("forward", value).await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    until("the old app's messages to be counted", || {
+        operator.number("foreign").is_some_and(|count| count >= 40)
+    })
+    .await;
+    assert!(
+        writes(&car.actuators)
+            .iter()
+            .all(|write| write.throttle_us == 1500)
+    );
+    operator.take_over().await;
+    operator
+        .drive_until(400, "the car to move", || car.moves())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_view_slows_the_car_down() {
+    let car = Car::local("pace", &[]);
+    let mut operator = Operator::connect(&car.program.url()).await;
+    operator.take_over().await;
+    operator
+        .drive_until(1000, "full speed", || {
+            car.last().is_some_and(|last| last.throttle_us == 2000)
+        })
+        .await;
+    let view = format!(
+        r#"{{"view":{{"lease":{},"rtt_ms":90,"age_ms":5000}}}}"#,
+        operator.lease
+    );
+    operator.send("stream", &view).await;
+    // Full scale is 1540 to 2000 us; three tenths of it are 1678.
+    operator
+        .drive_until(1000, "a walk", || {
+            car.last().is_some_and(|last| last.throttle_us == 1678)
+        })
+        .await;
+    until("the limit in telemetry", || {
+        operator.number("limit") == Some(300)
+    })
+    .await;
+}
+
+/// Runs `spidercar replay`; whether it ended with 0, and all that it said.
+fn replay(file: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_spidercar"))
+        .arg("replay")
+        .arg(file)
+        .output()
+        .expect("the program starts");
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+fn records(folder: &Folder) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.file("box")).expect("the folder of the black box");
+    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
+    let folder = Folder::new("black-box");
+    let set = format!("failsafe.black_box={}", folder.file("box").display());
+    let mut car = Car::local("recorded", &[&set]);
+    for cause in ["silence", "stop"] {
+        let mut operator = Operator::connect(&car.program.url()).await;
+        operator.take_over().await;
+        operator
+            .drive_until(400, "the car to move", || car.moves())
+            .await;
+        if cause == "stop" {
+            operator.send("stream", r#"{"stop":{}}"#).await;
+        }
+        drop(operator);
+        car.until_neutral().await;
+        until(&format!("a record of the {cause}"), || {
+            records(&folder).iter().any(|path| {
+                path.display()
+                    .to_string()
+                    .ends_with(&format!("-{cause}.jsonl"))
+            })
+        })
+        .await;
+    }
+    car.program.signal("-TERM");
+    assert_eq!(car.program.wait(), Some(0));
+    let found = records(&folder);
+    assert_eq!(
+        found.len(),
+        2,
+        "a whole file for each stop and nothing else: {found:?}"
+    );
+    for path in &found {
+        let (code, said) = replay(path);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(
+            said.contains("Disarmed to Live by arm") && said.contains("all as recorded"),
+            "{said}"
+        );
+    }
+    let (_, said) = replay(&found[0]);
+    assert!(
+        said.contains("Live to Coasting by coast")
+            && said.contains("Coasting to Stopped by silence"),
+        "{said}"
+    );
+
+    // One pulse changed, one line cut off: it is named, and nothing panics.
+    let text = std::fs::read_to_string(&found[0]).expect("a record");
+    let forged = folder.file("forged.jsonl");
+    let moving = text
+        .lines()
+        .position(|line| line.contains(r#""state":"live","cause":"drive""#))
+        .expect("it drove");
+    let changed: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            if at == moving {
+                line.replace(r#""steering_us":1500"#, r#""steering_us":1501"#)
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    std::fs::write(&forged, changed.join("\n")).expect("a file of the test");
+    let (code, said) = replay(&forged);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(&format!("line {} comes out differently", moving + 1)),
+        "{said}"
+    );
+    std::fs::write(&forged, &text[..text.len() / 2]).expect("a file of the test");
+    let (code, said) = replay(&forged);
+    assert_eq!(code, Some(2), "{said}");
+    let (code, said) = replay(&folder.file("nothing.jsonl"));
+    assert_eq!(code, Some(2), "{said}");
+}
