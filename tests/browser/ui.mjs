@@ -1,6 +1,6 @@
 // Every state of the page, shown without a car: the real page over a made-up link, in three sizes of screen.
 //
-//   node ui.mjs [SCENE...]        SHOTS=folder keeps the screenshots there (else a fresh temporary folder)
+//   node ui.mjs [SCENE...]        `words`: every cause and refusal; SHOTS=folder keeps the screenshots there (else a fresh temporary folder)
 //
 // Each scene says what must be readable; each size checks that Stop is whole, on the screen and on top.
 
@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, until } from './harness/browser.mjs';
 import { serve } from './harness/server.mjs';
+import { CAUSES, obstaclesIn, REFUSALS } from '../../src/spider/viewer/words.js';
 
 const SIZES = {
   laptop: { viewport: { width: 1280, height: 800 } },
@@ -33,11 +34,22 @@ const SCENES = {
   stopped: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 6, lease: 'mine', refusals: 4 + 256 }); }, ['Stopped', 'Stop was pressed']],
   refusals: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 7, refusals: 1 | 2 | 8 | 32 | 64 | 128 }); }, ['Stopped', 'lost its link', 'Motor or servo output fails', 'Let go of the controls first']],
   watching: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 77, throttle: 250 }); }, ['Someone else is driving', 'Ask for control', 'you are watching']],
+  low: [(m) => { m.open(); m.video(); m.setCar({ refusals: 1024 | 2048 | 4096 }); }, ['Not ready', 'The battery is low', 'computer is hot', 'not calibrated']],
+  stalled: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 18, lease: 'mine', refusals: 128 | 256 }); }, ['Stopped', 'its guard stopped the car', 'too slow']],
+  slowed: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 300, limit: 450 }); }, ['Live', 'slowed to 45 %']],
+  asked: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 250, asker: 77 }); }, ['Someone asks for control', 'Hand over']],
+  given: [(m) => { m.open(); m.video(); m.setCar({ state: 0, cause: 9, lease: 'mine' }); }, ['The car is yours', 'Arm']],
   frozen: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); setTimeout(m.freeze, 300); }, ['Picture frozen', 'Do not drive by it']],
   details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you']],
 };
 // Phones have no room for these: the note beside the state, and the advice for all refusals but the first.
-const OPTIONAL = { portrait: ['you are watching'], landscape: ['Let go of the controls first'] };
+const OPTIONAL = { portrait: ['you are watching', 'slowed to 45 %'], landscape: ['Let go of the controls first'] };
+
+/** Every cause of a stop and every refusal, one after the other on one page: [name, what the car says, the sentence]. */
+const WORDS = [
+  ...CAUSES.map(({ word, says }, cause) => [`cause-${word}`, { state: 3, cause, refusals: 256, age_ms: 204, lease: 'mine' }, says(204)]),
+  ...REFUSALS.filter(({ bit }) => obstaclesIn(bit).length > 0).map(({ bit, says }) => [`refusal-${bit}`, { state: 0, cause: 15, refusals: bit, lease: 0 }, says]),
+];
 
 const only = process.argv.slice(2);
 const folder = process.env.SHOTS ?? await mkdtemp(join(tmpdir(), 'spidercar-ui-'));
@@ -83,6 +95,25 @@ for (const [size, options] of Object.entries(SIZES)) {
     await page.close();
   }
   await context.close();
+}
+
+if (only.length === 0 || only.includes('words')) {
+  const page = await browser.newPage({ ...SIZES.laptop, colorScheme: 'dark' });
+  await page.goto(`${url}/`);
+  await page.waitForFunction(() => window.mock?.quiet);
+  await page.evaluate(() => { window.mock.open(); window.mock.video(); window.mock.quiet = false; });
+  for (const [name, car, sentence] of WORDS) {
+    try {
+      await page.evaluate((says) => { window.mock.setCar({ state: 1, cause: 1, refusals: 0, lease: 'mine' }); window.mock.setCar(says); }, car);
+      await until(`"${sentence}" to be visible`, () => page.getByText(sentence).filter({ visible: true }).first().isVisible(), 4000);
+      await page.screenshot({ path: join(folder, `${name}.png`) });
+      console.log(`ok    words ${name}: ${sentence}`);
+    } catch (error) {
+      failures += 1;
+      await page.screenshot({ path: join(folder, `${name}-FAILED.png`) }).catch(() => {});
+      console.log(`FAIL  words ${name}: ${error.message}`);
+    }
+  }
 }
 
 await browser.close();

@@ -25,6 +25,8 @@ import { decode, encode, State } from './wire.js';
 const TICK_MS = 20;
 /** choice: often at first, so that the clock is good when the first frame is; then once a second. */
 const PING_MS = 1000;
+/** choice: five times within the second after which an old report counts against the driver. */
+const REPORT_MS = 200;
 const FIRST_PINGS_MS = [0, 60, 120, 250, 500];
 /** choice: WebRTC's own counters are not renewed faster. */
 const STATS_MS = 1000;
@@ -49,6 +51,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   let paintedBefore = 0;
   let pingId = 0;
   let told = -Infinity;
+  let pongAt = null;
   const pings = new Map();
   const opened = new Map();
   const counts = { car: 0, unknown: 0 };
@@ -106,7 +109,8 @@ export function startCockpit({ window, makeLink, stamp }) {
     // Another page's pong reaches us too: it is ours only if it repeats our time.
     if (sentAt === undefined || Math.floor(sentAt) !== sentT) return;
     pings.delete(id);
-    clock.add(sentAt, now(), carUs);
+    pongAt = now();
+    clock.add(sentAt, pongAt, carUs);
   }
 
   function telemetry(next) {
@@ -186,6 +190,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   });
   at('arm').addEventListener('click', () => { arm(); at('arm').blur(); });
   at('ask').addEventListener('click', () => { helm.ask(); tell(); });
+  at('give').addEventListener('click', () => { helm.give(); at('give').blur(); tell(); });
   at('retry').addEventListener('click', () => link.retryNow());
   at('key-button').addEventListener('click', () => drawer.askKey());
   at('full').addEventListener('click', () => {
@@ -238,6 +243,17 @@ export function startCockpit({ window, makeLink, stamp }) {
     if (now() - told >= TELL_MS) tell();
   }
 
+  /** How old what the driver sees is: the picture's own age plus the time it has stood; a pong that is overdue is a round trip. */
+  function report() {
+    const time = now();
+    const { lastAt } = meter.meter();
+    const latency = meter.recent(5);
+    helm.report({
+      rttMs: Math.max(clock.rttMs(), time - (pongAt ?? time) - PING_MS),
+      ageMs: lastAt === null ? NaN : time - lastAt + (Number.isFinite(latency) ? latency : 0),
+    });
+  }
+
   async function takeFigures() {
     const next = readStats(await link.stats());
     figures = compare(reading, next);
@@ -248,6 +264,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   setLimit();
   window.setInterval(() => { gamepad.poll(); helm.tick(); }, TICK_MS);
   window.setInterval(() => { if (document.visibilityState === 'visible') ping(); }, PING_MS);
+  window.setInterval(report, REPORT_MS);
   window.setInterval(() => { takeFigures().catch(() => { figures = {}; }); }, STATS_MS);
   link.start();
   paint();

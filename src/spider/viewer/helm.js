@@ -160,6 +160,17 @@ export function createHelm({ link, pilot, now, lease }) {
       neutralNow();
     },
 
+    /** Give the car to whoever asks for it: neutral first, in this call. */
+    give() {
+      neutralNow();
+      if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
+    },
+
+    /** How the driver sees; the car slows down by it. Nobody's business but the driver's. */
+    report(view) {
+      if (isDriving()) send(encode.view({ lease, ...view }));
+    },
+
     /** Ask whoever drives to hand over. */
     ask() {
       const at = now();

@@ -54,6 +54,7 @@ export function createView(document) {
     text('card-text', card.text);
     hide('arm', !card.arm);
     hide('ask', !card.ask);
+    hide('give', !card.give);
     once('arm.quiet', card.obstacles.length > 0, (quiet) => at('arm').classList.toggle('quiet', quiet));
     once('obstacles', JSON.stringify(card.obstacles), () => {
       at('card-obstacles').replaceChildren(...card.obstacles.map(({ says, todo }) => {
@@ -83,7 +84,10 @@ export function createView(document) {
     if (car === null) return '';
     if (helm.stopping) return 'stopping…';
     if (helm.watching) return 'you are watching';
-    if (car.state === State.LIVE && car.lease === helm.lease) return helm.attentive ? 'you are driving' : 'paused';
+    if (car.state === State.LIVE && car.lease === helm.lease) {
+      if (!helm.attentive) return 'paused';
+      return car.limit < FULL ? `slowed to ${percent(car.limit)} %: bad connection` : 'you are driving';
+    }
     return '';
   }
 
@@ -129,8 +133,10 @@ export function createView(document) {
       text('word-throttle', sideOf(throttle, 'forward', 'reverse', 'throttle'));
       text('read-steering', `${Math.abs(percent(steering))}`);
       text('word-steering', sideOf(steering, 'left', 'right', 'steering'));
+      // Whichever is lower: what the driver set, or what the car makes of his connection.
+      const most = Math.min(limit, linkOpen && helm.driving ? car.limit / FULL : 1);
       text('read-limit', `${Math.round(limit * 100)} %`);
-      once('limit', limit, () => at('gauge-throttle').style.setProperty('--limit', limit));
+      once('limit', most, () => at('gauge-throttle').style.setProperty('--limit', most));
 
       const spoken = [state.word, card?.title !== state.word && card?.title, card?.text, banner?.kind === 'picture' && banner.title];
       const sentence = spoken.filter(Boolean).join('. ').replaceAll('..', '.');

@@ -4,7 +4,7 @@
 // else. What the car says is checked once, here: unknown groups and bad fields become `null` and a count,
 // never an exception, because a relay may hand us anything.
 //
-//   out, `drive` channel    drive · arm · lease · ping
+//   out, `drive` channel    drive · arm · lease · ping · view
 //   out, `stream` channel   stop
 //   in,  `metric` channel   car · pong · ir · speed (the last two are the old car's)
 //
@@ -21,12 +21,16 @@ export const State = Object.freeze({ DISARMED: 0, LIVE: 1, COASTING: 2, STOPPED:
 export const Refusal = Object.freeze({
   LINK_DOWN: 1, NOT_NEUTRAL: 2, STOP_LATCHED: 4, RECOVERING: 8, CAMERA_DOWN: 16,
   ENCODER_DOWN: 32, ACTUATOR_FAULT: 64, CONTROL_LATE: 128, LEASE_HELD: 256, NO_COMMAND: 512,
+  BATTERY_LOW: 1024, BOARD_HOT: 2048, UNCALIBRATED: 4096,
 });
 
 /** What `lease.want` may say. spec: 0 release, 1 take if free or renew, 2 ask for hand-over. */
 export const Want = Object.freeze({ RELEASE: 0, TAKE: 1, ASK: 2 });
 
 const U32 = 0x1_0000_0000;
+
+/** Whole milliseconds for a report; what is not known, or was never, is as bad as can be said. */
+const reportMs = (ms) => (ms >= 0 ? Math.min(U32 - 1, Math.round(ms)) : U32 - 1);
 
 /** Nearest integer permille; anything that is not a finite number is neutral, the safe reading. */
 export function permille(value) {
@@ -47,20 +51,21 @@ export const encode = Object.freeze({
   arm: ({ seq, now, lease }) => JSON.stringify({ arm: { seq, t_ms: tMs(now), lease } }),
   stop: ({ seq, now }) => JSON.stringify({ stop: { seq, t_ms: tMs(now) } }),
   lease: ({ id, want }) => JSON.stringify({ lease: { id, want } }),
+  view: ({ lease, rttMs, ageMs }) => JSON.stringify({ view: { lease, rtt_ms: reportMs(rttMs), age_ms: reportMs(ageMs) } }),
   ping: ({ id, now }) => JSON.stringify({ ping: { id, t_ms: tMs(now) } }),
 });
 
 // Every number of the `car` group. A missing one reads 0, so an older car still shows what it has.
 const CAR_FIELDS = [
   'v', 't_us', 'state', 'cause', 'refusals', 'throttle', 'steering', 'throttle_us', 'steering_us', 'seq', 'lease',
-  'accepted', 'late', 'replayed', 'foreign', 'malformed', 'age_ms', 'link', 'width', 'height', 'fps', 'kbps',
+  'accepted', 'late', 'replayed', 'foreign', 'malformed', 'age_ms', 'link', 'limit', 'asker', 'width', 'height', 'fps', 'kbps',
   'target_kbps', 'encode_us', 'frames', 'dropped', 'uptime_s', 'load_permille', 'mem_kb',
 ];
 
 function readCar(body) {
   const car = {};
   for (const field of CAR_FIELDS) {
-    const value = body[field] ?? 0;
+    const value = body[field] ?? (field === 'limit' ? FULL : 0);
     if (!Number.isSafeInteger(value)) return null;
     car[field] = value;
   }

@@ -21,6 +21,9 @@ export const REFUSALS = Object.freeze([
   { bit: Refusal.CONTROL_LATE, says: 'The car’s computer is too slow', todo: 'Something else keeps it busy; it will go on by itself.' },
   { bit: Refusal.CAMERA_DOWN, says: 'Camera is down', todo: 'Check the ribbon cable; the car keeps trying.' },
   { bit: Refusal.ENCODER_DOWN, says: 'Video encoder is down', todo: 'The car is restarting it.' },
+  { bit: Refusal.UNCALIBRATED, says: 'The car is not calibrated', todo: 'Whoever owns it has to say where its neutral is.' },
+  { bit: Refusal.BATTERY_LOW, says: 'The battery is low', todo: 'Charge or change it before you drive.' },
+  { bit: Refusal.BOARD_HOT, says: 'The car’s computer is hot', todo: 'Let it cool down for a few minutes.' },
   { bit: Refusal.LEASE_HELD, says: 'Someone else is driving', todo: 'Ask for control, or wait. Stop works for you too.' },
   { bit: Refusal.LINK_DOWN, says: 'The car has lost its link', todo: 'It is reconnecting.' },
   { bit: Refusal.RECOVERING, says: 'Not well for long enough', todo: 'A moment, then press Arm.' },
@@ -42,6 +45,9 @@ export function refusalsIn(bits) {
 
 /** Refusals that pressing Arm does not clear by itself. */
 export const obstaclesIn = (bits) => refusalsIn(bits & ~ARM_CLEARS);
+
+/** spec: `Cause::Disarm`. */
+const DISARM = 9;
 
 const seconds = (ms) => `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)} s`;
 const AGAIN = 'Press Arm to go on.';
@@ -66,6 +72,7 @@ export const CAUSES = Object.freeze([
   { word: 'recovered', says: () => 'All is well again.' },
   { word: 'exit', says: () => 'The car’s program is shutting down.' },
   { word: 'panic', says: () => 'The car’s program failed and stopped the car.' },
+  { word: 'control_stalled', says: () => 'The car’s computer stood still: its guard stopped the car.' },
 ]);
 
 export const causeWord = (code) => CAUSES[code]?.word ?? `cause ${code}`;
@@ -102,31 +109,37 @@ export const WHYS = Object.freeze({
  * since the car was live, or null: a car that recovers by itself is disarmed within a moment, and the driver still has
  * to read why it stopped. `mine` is our lease.
  */
-export function story({ car, began, lastStop, mine, arming, armTimedOut, gated, attentive, linkOpen }) {
+export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, gated, attentive, linkOpen }) {
   if (!linkOpen || !car) return null;
   const moving = car.state === State.LIVE || car.state === State.COASTING;
-  const card = (tone, title, text, more) => ({ tone, title, text, arm: false, ask: false, obstacles: [], ...more });
+  const card = (tone, title, text, more) => ({ tone, title, text, arm: false, ask: false, give: false, obstacles: [], ...more });
 
   if (car.lease !== 0 && car.lease !== mine) {
-    return card('warn', 'Someone else is driving', 'You are watching. Stop works for you too.', { ask: true });
+    const text = asking ? 'Asked for control. They have to hand it over.' : 'You are watching. Stop works for you too.';
+    return card('warn', 'Someone else is driving', text, { ask: true });
   }
   if (moving && car.lease !== mine) {
     return card('warn', 'The old remote is driving', 'You are watching. Stop works for you too.');
   }
   if (moving && !attentive) return card('warn', 'Paused', 'Click the picture to take the wheel again.');
   if (moving && gated) return card('warn', 'Let go of the controls', 'The car waits for centre before it obeys.');
+  const give = car.asker > 0 && car.lease === mine;
+  if (car.state === State.LIVE && give) {
+    return card('ready', 'Someone asks for control', 'Hand it over and the car stops; then they can arm it.', { give: true });
+  }
   if (car.state === State.LIVE) return null;
   if (car.state === State.COASTING) return card('warn', 'Coasting', causeSays(car.cause, began.ageMs));
 
   const stopped = car.state === State.STOPPED;
   const obstacles = obstaclesIn(car.refusals);
+  if (car.lease === mine && !stopped && !lastStop && began.cause === DISARM) return card('ready', 'The car is yours', 'It was handed over to you. Press Arm to drive.', { arm: true, obstacles });
   const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs) : '';
   let next = lastStop ? AGAIN : 'Press Arm to drive.';
   if (obstacles.length > 0) next = 'It cannot be armed yet:';
   if (armTimedOut) next = 'The car did not arm. Try again.';
   if (arming) next = 'Arming…';
   const title = stopped ? 'Stopped' : obstacles.length > 0 ? 'Not ready' : 'Ready to drive';
-  return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, obstacles });
+  return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, give, obstacles });
 }
 
 /** A picture older than this is not to be driven by. choice: fifteen frames at 30 fps; a shorter hitch would only flicker. */

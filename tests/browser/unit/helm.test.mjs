@@ -255,3 +255,22 @@ test('leaving gives the lease back', () => {
   r.helm.leave();
   assert.deepEqual(r.sent.at(-1).lease, { id: MINE, want: 0 });
 });
+
+test('handing over is neutral first, then the release, in one call', () => {
+  const r = driven();
+  const before = r.sent.length;
+  r.helm.give();
+  const [neutral, release] = r.sent.slice(before);
+  assert.deepEqual([neutral.drive.throttle, neutral.drive.steering], [0, 0]);
+  assert.deepEqual(release.lease, { id: MINE, want: 0 });
+});
+
+test('only the driver reports how he sees, in whole numbers, and what is not known is the worst', () => {
+  const r = rig();
+  r.car({});
+  r.helm.report({ rttMs: 20, ageMs: 50 });
+  assert.equal(r.sent.filter(is('view')).length, 0, 'nobody drives');
+  r.live();
+  r.helm.report({ rttMs: 20.4, ageMs: NaN });
+  assert.deepEqual(r.sent.find(is('view')).view, { lease: MINE, rtt_ms: 20, age_ms: 4294967295 });
+});

@@ -4,7 +4,7 @@ import { decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wi
 
 const CAR = {
   v: 1, t_us: 12_345_678, state: 1, cause: 2, refusals: 0, throttle: 420, steering: -130, throttle_us: 1733, steering_us: 1435, seq: 88,
-  lease: 99, accepted: 80, late: 1, replayed: 2, foreign: 3, malformed: 4, age_ms: 12, link: 1, width: 1280, height: 720, fps: 30, kbps: 2401,
+  lease: 99, accepted: 80, late: 1, replayed: 2, foreign: 3, malformed: 4, age_ms: 12, link: 1, limit: 800, asker: 7, width: 1280, height: 720, fps: 30, kbps: 2401,
   target_kbps: 2500, encode_us: 3900, frames: 500, dropped: 1, uptime_s: 17, load_permille: 210, mem_kb: 20_480,
 };
 
@@ -38,6 +38,7 @@ test('telemetry comes through whole, as text or as bytes', () => {
 
 test('an older car that says less is still shown', () => {
   assert.equal(decode('{"car":{"v":1,"state":3}}').body.mem_kb, 0);
+  assert.equal(decode('{"car":{"v":1,"state":3}}').body.limit, 1000, 'an older car has no ceiling');
 });
 
 test('pong and the old car’s messages are read', () => {

@@ -19,11 +19,11 @@ test('every state, cause and refusal has words', () => {
 
 test('causes have the numbers of the car', () => {
   assert.deepEqual(CAUSES.map(({ word }) => word), ['start', 'arm', 'drive', 'brake', 'coast', 'silence', 'stop', 'link_lost', 'legacy_age', 'disarm',
-    'lease_lost', 'control_late', 'actuator_error', 'camera_down', 'encoder_down', 'recovered', 'exit', 'panic']);
+    'lease_lost', 'control_late', 'actuator_error', 'camera_down', 'encoder_down', 'recovered', 'exit', 'panic', 'control_stalled']);
 });
 
 test('a refusal this page does not know is named by its number', () => {
-  assert.match(refusalsIn(1024 | 16).at(-1).says, /1024/);
+  assert.match(refusalsIn(8192 | 16).at(-1).says, /8192/);
 });
 
 test('driving shows no card at all', () => {
@@ -67,4 +67,18 @@ test('a good picture has no banner, a frozen one has', () => {
   assert.match(pictureStory({ ...good, quietMs: 2000 }).title, /silent/);
   assert.match(pictureStory({ ...good, painted: 0 }).title, /No picture/);
   assert.match(pictureStory({ ...good, painted: 0, car: { refusals: Refusal.CAMERA_DOWN } }).title, /Camera/);
+});
+
+test('a driver who is asked for control can hand it over, and only he', () => {
+  const asked = { state: 1, cause: 2, asker: 9 };
+  const card = tell({ ...asked, lease: MINE }, { attentive: true });
+  assert.ok(card.give && !card.arm, 'the driver');
+  assert.equal(tell({ ...asked, lease: 77 }).give, false, 'a watcher');
+  assert.equal(tell({ ...asked, asker: 0, lease: MINE }, { attentive: true }), null, 'nobody asks');
+});
+
+test('who was given the car is told so, and can arm it', () => {
+  const card = tell({ state: 0, cause: 9, lease: MINE, asker: 0 }, { began: { state: 0, cause: 9, ageMs: 0 } });
+  assert.match(card.title, /yours/);
+  assert.ok(card.arm);
 });
