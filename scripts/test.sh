@@ -59,7 +59,7 @@ step_deny() {
 step_shell() { shellcheck scripts/*.sh .ci/run tests/*/*.sh; }
 step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
-        --test vehicle_properties --test wire_golden
+        --test reachable --test stop_schedules --test vehicle_properties --test wire_golden
 }
 step_fuzz() { tests/fuzz/run.sh; }
 step_e2e() { cargo test --locked --no-fail-fast --test '*_e2e'; }

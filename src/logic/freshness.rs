@@ -137,6 +137,24 @@ impl Senders {
         Verdict::Fresh
     }
 
+    /// Whether what this sender sent at `t_ms` and was heard at `at` is fresh by all that is known of him by now.
+    ///
+    /// The first message of a sender is fresh for want of anything to compare it with. If his next ones come faster, it was
+    /// late after all; whoever has waited with it asks again here.
+    pub(super) fn is_still_fresh(
+        &self,
+        id: LeaseId,
+        at: Uptime,
+        t_ms: u64,
+        command_age: Duration,
+    ) -> bool {
+        let sender = self.0.iter().find(|sender| sender.id == id);
+        sender.and_then(|sender| sender.floor).is_some_and(|floor| {
+            let allowed = i64::try_from(command_age.as_micros()).unwrap_or(i64::MAX);
+            difference(at, t_ms).saturating_sub(floor.least) <= allowed
+        })
+    }
+
     /// The last fresh `drive` of this sender.
     pub(super) fn heard(&self, id: LeaseId) -> Option<Heard> {
         self.0.iter().find(|sender| sender.id == id)?.heard

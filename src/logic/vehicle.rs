@@ -95,6 +95,8 @@ struct Counts {
 struct Wish {
     id: LeaseId,
     at: Uptime,
+    /// When it was sent, on its sender's clock.
+    t_ms: u64,
 }
 
 /// One car.
@@ -295,7 +297,8 @@ impl Vehicle {
             if self.lease.is_held_by(arm.lease) {
                 self.lease.renew(at);
             }
-            self.wish = Some(Wish { id: arm.lease, at });
+            let (id, t_ms) = (arm.lease, arm.t_ms);
+            self.wish = Some(Wish { id, at, t_ms });
         }
     }
 
@@ -304,6 +307,10 @@ impl Vehicle {
         let LeaseCommand { id, want } = intent.lease.value;
         if self.lease.shuts_out(id) {
             self.counts.foreign = self.counts.foreign.wrapping_add(1);
+        }
+        if want == Want::Release {
+            // Who lets go does not want to arm any more.
+            self.wish = self.wish.filter(|wish| wish.id != id);
         }
         if !self.lease.is_held_by(id) {
             return false;
@@ -372,7 +379,16 @@ impl Vehicle {
         let is_recent = |heard: &Heard| now.since(heard.at) <= times.hold();
         let of_sender = |id| self.senders.heard(id).filter(is_recent);
 
-        let wishes = self.wish.and_then(|wish| of_sender(wish.id));
+        // The neutral that it waited for may have shown that the wish itself was old.
+        let age = times.command_age();
+        let is_fresh = |wish: &Wish| {
+            self.senders
+                .is_still_fresh(wish.id, wish.at, wish.t_ms, age)
+        };
+        let wishes = self
+            .wish
+            .filter(is_fresh)
+            .and_then(|wish| of_sender(wish.id));
         let lease = wishes.or_else(|| {
             if self.lease.is_held() {
                 of_sender(self.lease.holder())
@@ -436,7 +452,7 @@ impl Vehicle {
             return;
         }
         if transition.to == State::Live
-            && let Some(Wish { id, at }) = wish
+            && let Some(Wish { id, at, .. }) = wish
         {
             self.lease.grant(id, at);
             self.command.steering = self

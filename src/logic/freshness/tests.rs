@@ -292,3 +292,32 @@ fn extreme_clocks_do_not_overflow() {
         }
     }
 }
+
+#[test]
+fn a_first_arm_that_was_late_is_found_out_by_a_faster_drive() {
+    for (late_by, wanted) in [(150, true), (151, false)] {
+        let mut senders = Senders::default();
+        let (sent_ms, at) = (0, arrival(0, 20 + late_by));
+        let arm = ArmCommand {
+            seq: Seq::new(1),
+            t_ms: sent_ms,
+            lease: id(1),
+        };
+        assert_eq!(
+            senders.judge_arm(at, &arm, AGE),
+            Verdict::Fresh,
+            "nothing to compare it with"
+        );
+        assert!(senders.is_still_fresh(id(1), at, sent_ms, AGE));
+        senders.judge_drive(arrival(200, 20), &drive(1, 9, 200, 0), AGE);
+        assert_eq!(
+            senders.is_still_fresh(id(1), at, sent_ms, AGE),
+            wanted,
+            "{late_by}"
+        );
+    }
+    assert!(
+        !Senders::default().is_still_fresh(id(1), Uptime::ZERO, 0, AGE),
+        "nobody knows him"
+    );
+}
