@@ -10,7 +10,7 @@
 //! Modelled: two drivers with a lease each, an old app, their commands (neutral, forward; fresh, stale, replayed), `arm`
 //! (fresh, replayed), `stop`, release, request of a hand-over, somebody without an id, link down and up, a flicker of it, a
 //! fault of camera and outputs, a late control thread, and time in steps of 100 ms, up to the longest time that matters.
-//! Not modelled: reverse, slew and pace (drive has tests of its own), clocks that drift or are set (stop_schedules), more
+//! Not modelled: reverse, slew and pace (drive has tests of its own), clocks that drift or are set (`stop_schedules`), more
 //! than two drivers, the tighter stop of a steady old app (it stops earlier), messages that overtake each other within one step, the end of a lease or of a request by anything but a
 //! wait in which nothing else happens, threads and pins.
 
@@ -113,6 +113,10 @@ fn config() -> Car {
     Car::new(Reverse::Direct, 400)
 }
 
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).expect("short")
+}
+
 fn lease(who: usize) -> LeaseId {
     LeaseId::new(u32::try_from(who).expect("small") + 1)
 }
@@ -161,38 +165,30 @@ impl Model {
             "{action:?} moves in {:?}",
             step.state
         );
-        match next
-            .drivers
-            .iter()
-            .zip(0..)
-            .find(|(_, who)| lease(*who) == next.holder)
-        {
-            Some((driver, _)) => {
-                let (at, throttle) = driver.said.expect("the holder was heard");
-                let within = now - at
-                    <= u64::try_from(config.failsafe.neutral().as_micros()).expect("short");
-                assert!(
-                    within && throttle != 0,
-                    "{action:?} moves {} us after {throttle}",
-                    now - at
-                );
-                assert!(
-                    driver.armed,
-                    "moves for one who did not arm since the last trouble: {:?}",
-                    next.path
-                );
-            }
-            None => {
-                assert!(next.holder.is_none(), "somebody unknown holds the lease");
-                let (at, throttle) = next.legacy.expect("the old app was heard");
-                let within = now - at
-                    <= u64::try_from(config.failsafe.legacy_age().as_micros()).expect("short");
-                assert!(
-                    within && throttle != 0,
-                    "{action:?} moves {} us after the old app's {throttle}",
-                    now - at
-                );
-            }
+        let drivers = next.drivers.iter().zip(0..);
+        let driver = drivers.clone().find(|(_, who)| lease(*who) == next.holder);
+        if let Some((driver, _)) = driver {
+            let (at, throttle) = driver.said.expect("the holder was heard");
+            let within = now - at <= micros(config.failsafe.neutral());
+            assert!(
+                within && throttle != 0,
+                "{action:?} moves {} us after {throttle}",
+                now - at
+            );
+            assert!(
+                driver.armed,
+                "moves for one who did not arm since the last trouble: {:?}",
+                next.path
+            );
+        } else {
+            assert!(next.holder.is_none(), "somebody unknown holds the lease");
+            let (at, throttle) = next.legacy.expect("the old app was heard");
+            let within = now - at <= micros(config.failsafe.legacy_age());
+            assert!(
+                within && throttle != 0,
+                "{action:?} moves {} us after the old app's {throttle}",
+                now - at
+            );
         }
         next
     }

@@ -32,7 +32,7 @@ use crate::peer::PeerOptions;
 const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// Groups of our own extension, which go to the channel where the newest counts.
-const EXTENSION_GROUPS: [&str; 5] = ["drive", "arm", "stop", "lease", "ping"];
+const EXTENSION_GROUPS: [&str; 6] = ["drive", "arm", "stop", "lease", "ping", "view"];
 
 /// What to watch.
 pub struct WatchOptions {

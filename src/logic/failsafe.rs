@@ -38,6 +38,8 @@ use super::units::Uptime;
 
 mod facts;
 mod report;
+#[cfg(test)]
+mod tests;
 mod times;
 
 pub use facts::{Driver, Facts, Health};

@@ -38,6 +38,8 @@ pub use super::failsafe::Health;
 
 mod legacy;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use legacy::Legacy;
 pub use status::{STATUS_WORDS, Status};

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Stops the simulated car in eleven ways, live, and prints how long each took, with a histogram.
+#
+# usage: stop-runs.sh [RUNS]    (200; PATH-TO-SPIDERCAR in SPIDERCAR_BIN, else the debug build is made and used)
+# Runs where: a developer's machine; as root it also drops all packets in a network namespace of its own.
+# Needs:      what prepare.sh installs. Changes: the build folder; temporary folders, which it removes.
+set -euo pipefail
+case "${1:-}" in
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+esac
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+binary=${SPIDERCAR_BIN:-}
+if [ -z "$binary" ]; then
+    scripts/prepare.sh build
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}/target}
+    cargo build --locked --quiet
+    binary=$CARGO_TARGET_DIR/debug/spidercar
+fi
+PYTHONDONTWRITEBYTECODE=1 exec python3 tests/bench/stops.py "$binary" "${1:-200}"
