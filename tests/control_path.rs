@@ -10,9 +10,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use spidercar::app::mailbox::Mailbox;
+use spidercar::app::recorder::Recorder;
 use spidercar::config::{Config, Machine, RawConfig, Source};
 use spidercar::hal::Actuators;
 use spidercar::hal::sim::SimActuators;
@@ -81,13 +83,19 @@ fn run(messages: &[(Uptime, String)], spent: &mut [u64]) -> (State, u64) {
     let mut vehicle = vehicle();
     let mut outputs = SimActuators::new();
     mailbox.update(|intent, _| intent.set_link(Uptime::from_micros(9_000_000), true));
+    let (full, _records) = sync_channel(1);
+    let (_empties, empty) = sync_channel(1);
+    let mut recorder = Recorder::new(full, empty);
     let mut state = State::Disarmed;
     let before = calls();
     for ((now, text), spent) in messages.iter().zip(spent) {
         let started = Instant::now();
         let incoming = decode(text.as_bytes()).expect("a driver's message");
         mailbox.update(|intent, holder| intent.fold(*now, &incoming, holder));
-        let step = vehicle.step(*now, reader.read(), Health::GOOD);
+        let intent = reader.read();
+        recorder.before(*now, &vehicle);
+        let step = vehicle.step(*now, intent, Health::GOOD);
+        recorder.after(*now, intent, Health::GOOD, &step);
         outputs
             .write(*now, step.setpoint, step.cause)
             .expect("the simulated outputs work");
