@@ -196,7 +196,6 @@ impl Vehicle {
             tell(&mut events, Event::State(transition));
             self.follow(transition);
             facts = Facts {
-                lease_held: self.lease.is_held(),
                 heard_at: self.heard_at(),
                 ..facts
             };
@@ -215,7 +214,7 @@ impl Vehicle {
         };
 
         let lease_over_at = self.lease.expires_at().map(|at| at.after(TICK));
-        let deadlines = [self.drive.next_at(), lease_over_at.filter(|at| *at > now)];
+        let deadlines = [self.drive.next_at(), lease_over_at];
         let next_at = deadlines
             .into_iter()
             .flatten()
@@ -450,7 +449,6 @@ impl Vehicle {
         }
         self.command = Demand::default();
         if self.failsafe.driver() == Some(Driver::Legacy) {
-            self.legacy.take_the_wheel();
             return;
         }
         if transition.to == State::Live

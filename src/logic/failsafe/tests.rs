@@ -573,6 +573,12 @@ fn it_asks_to_be_called_when_time_alone_changes_something() {
         at(20 + RECOVERY),
         "recovered"
     );
+    let recovered = at(20 + RECOVERY);
+    assert_eq!(
+        stopped.next_at(recovered, &legacy(20)),
+        recovered.after(ms(1_000)),
+        "what is due now is done by this step"
+    );
     let settles = Facts {
         legacy_neutral_at: Some(at(0)),
         ..legacy(20)

@@ -117,10 +117,10 @@ impl Legacy {
 
     /// Whether throttle stands at neutral, if it was heard within `age`.
     pub(super) fn stands_neutral(&self, now: Uptime, age: Duration) -> Option<bool> {
-        let heard_at = self.heard_at.filter(|at| now.since(*at) <= age)?;
+        self.heard_at.filter(|at| now.since(*at) <= age)?;
         match self.neutral_at {
             Some(_) => Some(true),
-            None => (self.throttle.milli_steps != 0 && now.since(heard_at) <= age).then_some(false),
+            None => (self.throttle.milli_steps != 0).then_some(false),
         }
     }
 
@@ -131,11 +131,6 @@ impl Legacy {
             steering: steps.steering(self.steering),
             forward: core::mem::take(&mut self.forward),
         }
-    }
-
-    /// His neutral armed the car; the next arming takes a new one.
-    pub(super) const fn take_the_wheel(&mut self) {
-        self.neutral_at = None;
     }
 
     /// A stop: the sliders count as let go, and he has to be heard again.

@@ -143,7 +143,8 @@ impl Rig {
 
     fn take_over(&mut self, who: u32, throttle: i32) {
         self.drive(who, 0);
-        self.arm(who);
+        let step = self.arm(who);
+        assert_eq!(step.cause, Cause::Arm);
         assert_eq!(
             (self.last.state, self.last.status.holder),
             (State::Live, LeaseId::new(who))
@@ -537,4 +538,113 @@ fn words_of_a_status_make_the_same_status() {
         assert_eq!(Status::from_words(&status.to_words()), status);
         assert!((-1000..=1000).contains(&status.limit.get()));
     }
+}
+
+#[test]
+fn from_the_step_that_arms_it_asks_to_be_called_when_the_hold_is_over() {
+    let mut rig = Rig::with(vehicle());
+    rig.drive(1, 0);
+    rig.wait(30);
+    rig.arm(1);
+    assert_eq!(
+        rig.last.next_at,
+        Uptime::from_micros((rig.now_ms - 30 + 100) * 1000 + 1)
+    );
+}
+
+#[test]
+fn somebody_elses_release_takes_no_wish_back() {
+    let mut rig = Rig::with(vehicle());
+    rig.arm(1);
+    rig.want(2, Want::Release);
+    assert_eq!(rig.drive(1, 0).state, State::Live);
+}
+
+#[test]
+fn a_second_stop_takes_an_arm_back_that_waits() {
+    let mut rig = Rig::with(vehicle());
+    rig.hear(&Incoming::Stop);
+    rig.wait(400);
+    rig.arm(1);
+    rig.hear(&Incoming::Stop);
+    assert_eq!(rig.drive(1, 0).state, State::Stopped);
+}
+
+#[test]
+fn a_neutral_from_before_a_lost_link_arms_nothing_after_it() {
+    let mut rig = Rig::with(vehicle());
+    for up in [false, true] {
+        let now = rig.now();
+        rig.intent.set_link(now, up);
+        rig.wait(5);
+    }
+    rig.wait(50);
+    rig.legacy(MotionKey::Forward, 0);
+    let now = rig.now();
+    rig.intent.set_link(now, false);
+    rig.intent.set_link(now, true);
+    rig.wait(380);
+    assert_eq!(rig.last.state, State::Disarmed);
+    rig.legacy(MotionKey::Forward, 0);
+    assert_eq!(rig.last.state, State::Live, "a new one does");
+}
+
+#[test]
+fn after_its_age_the_old_app_drives_again_once_a_neutral_has_stood() {
+    let mut rig = Rig::with(vehicle());
+    rig.legacy(MotionKey::Forward, 0);
+    rig.legacy(MotionKey::Forward, 8);
+    rig.wait(1_600);
+    assert_eq!(rig.last.cause, Cause::LegacyAge);
+    for _ in 0..5 {
+        rig.legacy(MotionKey::Forward, 0);
+        assert_eq!(rig.last.state, State::Stopped);
+        rig.wait(60);
+    }
+    rig.legacy(MotionKey::Forward, 0);
+    assert_eq!(rig.last.state, State::Live);
+}
+
+#[test]
+fn steering_that_repeats_proves_a_steady_app_too() {
+    let mut rig = Rig::with(vehicle());
+    rig.legacy(MotionKey::Forward, 0);
+    rig.legacy(MotionKey::Forward, 8);
+    for _ in 0..12 {
+        rig.wait(50);
+        rig.legacy(MotionKey::Left, 8);
+    }
+    rig.wait(250);
+    assert_eq!(rig.throttle(), 400);
+    rig.wait(5);
+    assert_eq!((rig.throttle(), rig.last.cause), (0, Cause::LegacyAge));
+}
+
+#[test]
+fn a_legacy_forward_of_zero_makes_the_next_reverse_brake_again() {
+    let mut car = vehicle();
+    let reverse = Reverse::Esc {
+        brake: ms(100),
+        neutral: ms(50),
+    };
+    let config = DriveConfig {
+        reverse,
+        ..drive_config(&car)
+    };
+    car.drive = Drive::new(Uptime::ZERO, config);
+    let mut rig = Rig::with(car);
+    rig.legacy(MotionKey::Forward, 0);
+    rig.legacy(MotionKey::Back, 10);
+    assert_eq!(rig.last.cause, Cause::Brake);
+    rig.wait(200);
+    assert_eq!((rig.throttle(), rig.last.cause), (-500, Cause::Drive));
+    rig.legacy(MotionKey::Back, 12);
+    assert_eq!(
+        (rig.throttle(), rig.last.cause),
+        (-600, Cause::Drive),
+        "no forward between"
+    );
+    rig.legacy(MotionKey::Forward, 0);
+    rig.legacy(MotionKey::Back, 10);
+    assert_eq!(rig.last.cause, Cause::Brake);
 }

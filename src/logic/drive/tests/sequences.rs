@@ -33,6 +33,18 @@ fn throttle_rises_by_the_slew_rate_and_falls_at_once() {
 }
 
 #[test]
+fn the_last_bit_of_a_ramp_is_not_overshot() {
+    let mut drive = car(ordinary(), slewed(), Reverse::Direct);
+    for (tick, wanted) in [(1, 10), (2, 15), (3, 15)] {
+        drive.step(at_ms(tick * 5), demand(15, -15));
+        assert_eq!(
+            (drive.throttle().get(), drive.steering().get()),
+            (wanted, -wanted)
+        );
+    }
+}
+
+#[test]
 fn steering_leaves_the_centre_by_the_slew_rate_and_returns_at_once() {
     let mut drive = car(ordinary(), slewed(), Reverse::Direct);
     drive.step(at_ms(5), demand(0, -1000));
