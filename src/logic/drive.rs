@@ -199,9 +199,8 @@ impl Drive {
         }
         let from = *self.coasting_from.get_or_insert(self.throttle);
         let on_the_line = from / 1000 * i64::from(left.min(1000));
-        if on_the_line.abs() < self.throttle.abs() {
-            self.throttle = on_the_line;
-        }
+        let most = self.throttle.abs();
+        self.throttle = on_the_line.clamp(-most, most);
         self.on_the_way = self.throttle != 0;
         self.setpoint()
     }

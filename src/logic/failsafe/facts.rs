@@ -63,7 +63,8 @@ impl Health {
         ]
         .into_iter()
         .enumerate()
-        .fold(0, |bits, (place, fact)| bits | u8::from(fact) << place)
+        .map(|(place, fact)| u8::from(fact) << place)
+        .sum()
     }
 
     /// The facts that these bits say.

@@ -373,7 +373,7 @@ fn stands_after(repeats: u32, gap_ms: u64) -> u64 {
         rig.legacy(MotionKey::Forward, 8);
     }
     let heard_ms = rig.now_ms;
-    while rig.throttle() != 0 {
+    while rig.throttle() != 0 && rig.now_ms - heard_ms < 10_000 {
         rig.wait(5);
     }
     assert_eq!(rig.last.cause, Cause::LegacyAge);
