@@ -6,7 +6,7 @@
 mod harness;
 
 use harness::proxy::Proxy;
-use harness::{Car, Operator, Program, spider, until, writes};
+use harness::{Car, Operator, Program, drives, spider, until, writes};
 
 /// A Spider on a given port, as a restarted one would be.
 fn spider_at(port: u16, folder: &harness::Folder, args: &[&str]) -> Program {
@@ -14,17 +14,6 @@ fn spider_at(port: u16, folder: &harness::Folder, args: &[&str]) -> Program {
     let mut all = vec!["spider", "--port", &port, "--tls-port", "0"];
     all.extend(args);
     Program::with_spider(&all, folder, "spider-again")
-}
-
-async fn drives(car: &Car, url: &str) {
-    let mut operator = Operator::connect(url).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
-    operator
-        .drive_until(0, "neutral after the release", || car.is_neutral())
-        .await;
 }
 
 /// The car drives although the Spider behaves like this.

@@ -69,11 +69,7 @@ fn drive(messages: u32) -> Vec<(Uptime, String)> {
 fn vehicle() -> Vehicle {
     let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
     let config = Config::from_raw(&raw, &Machine).expect("the defaults are good");
-    Vehicle::new(
-        Uptime::from_micros(9_000_000),
-        config.drive.config,
-        config.failsafe,
-    )
+    config.vehicle(Uptime::from_micros(9_000_000))
 }
 
 /// Runs the whole path for each message; gives the nanoseconds of each, and whether the car was live at the end.

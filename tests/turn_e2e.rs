@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use harness::{Car, Folder, Operator, Program, SMALL, spider, until};
+use harness::{Car, Folder, Program, SMALL, drives, spider, until};
 
 /// A TURN server on loopback, ended with the test.
 struct Turn {
@@ -115,14 +115,7 @@ async fn question_22_a_car_behind_a_turn_server_is_driven() {
     let credential = secret(&turn.folder.0, "made-up-for-this-test");
     let car = relayed("turn-car", &spider.url(), &turn, &credential);
     car.program.logged("link up").await;
-    let mut operator = Operator::connect(&spider.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
-    operator
-        .drive_until(0, "neutral after the release", || car.is_neutral())
-        .await;
+    drives(&car, &spider.url()).await;
     let log = turn.log();
     assert!(
         log.contains("user <driver>") && log.contains("ALLOCATE processed, success"),

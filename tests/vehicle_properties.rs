@@ -8,7 +8,6 @@ use spidercar::config::{Config, Machine, RawConfig, Source};
 use spidercar::logic::failsafe::{Health, State};
 use spidercar::logic::intent::Intent;
 use spidercar::logic::units::{LeaseId, Uptime};
-use spidercar::logic::vehicle::Vehicle;
 use spidercar::logic::wire::{Incoming, decode};
 
 /// One thing that happens, and how long after the one before.
@@ -58,7 +57,7 @@ proptest! {
         let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
         let config = Config::from_raw(&raw, &Machine).expect("the defaults are good");
         let mut now = Uptime::from_micros(60_000_000);
-        let mut vehicle = Vehicle::new(now, config.drive.config, config.failsafe);
+        let mut vehicle = config.vehicle(now);
         let mut intent = Intent::default();
         let mut health = Health::GOOD;
         let mut holder = LeaseId::default();

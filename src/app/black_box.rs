@@ -81,12 +81,12 @@ pub struct BlackBox {
 }
 
 impl BlackBox {
-    /// Starts the thread. It ends when the recorder is gone and all is written: drop the recorder first.
+    /// Starts the thread, which touches no disk before the first record. It ends when the recorder is gone and all is
+    /// written: drop the recorder first.
     ///
     /// # Errors
-    /// The folder cannot be made, or the thread.
+    /// The thread could not be made.
     pub fn start(folder: &Path) -> io::Result<(Self, Recorder)> {
-        fs::create_dir_all(folder)?;
         let (full, records) = sync_channel(1);
         let (empties, empty) = sync_channel(1);
         empties

@@ -82,7 +82,6 @@ impl Control {
         let join = thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
-                realtime::raise("control", realtime::CONTROL_PRIORITY);
                 let mut running = Running {
                     vehicle,
                     actuators,
@@ -150,6 +149,8 @@ struct Running {
 impl Running {
     fn run(&mut self, stop: &AtomicBool) -> ControlEnd {
         self.neutral(Cause::Start);
+        // After that: what it has to say may wait for whoever reads the log.
+        realtime::raise("control", realtime::CONTROL_PRIORITY);
         let ended = catch_unwind(AssertUnwindSafe(|| self.step_until(stop)));
         let (cause, end) = match ended {
             Ok(()) => (Cause::Exit, ControlEnd::Stopped),

@@ -50,9 +50,9 @@ impl Pulse {
         now.since(Uptime::from_micros(self.at.load(Ordering::SeqCst)))
     }
 
-    /// The guard takes the outputs; whether it did so only now.
-    pub fn relieve(&self) -> bool {
-        !self.relieved.swap(true, Ordering::SeqCst)
+    /// The guard takes the outputs.
+    pub fn relieve(&self) {
+        self.relieved.store(true, Ordering::SeqCst);
     }
 
     /// Whether the guard took the outputs since this was last asked.

@@ -58,21 +58,12 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
     let mailbox = Mailbox::new();
     let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
     let board = Board::new(&first.status, config.spider.bitrate);
-    let (black_box, recorder) = match &config.safety.black_box {
-        Some(folder) => {
-            let started = BlackBox::start(folder).map_err(|err| {
-                let folder = folder.display();
-                Fatal::new(
-                    Exit::BadConfig,
-                    format!(
-                        "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
-                    ),
-                )
-            })?;
-            (Some(started.0), Some(started.1))
-        }
-        None => (None, None),
-    };
+    let box_folder = config.safety.black_box.as_deref();
+    let (black_box, recorder) = box_folder
+        .map(BlackBox::start)
+        .transpose()
+        .map_err(|err| Fatal::new(Exit::Bug, err))?
+        .unzip();
     let notify = Notify::from_environment();
     let pulse = Pulse::new(clock::now());
     let control = Control::start(
@@ -93,6 +84,16 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
         watchdog_device: config.safety.watchdog_device.clone(),
     })
     .map_err(|err| Fatal::new(Exit::Bug, err))?;
+    // The car is at neutral; only now may a disk be slow.
+    if let Some(folder) = box_folder {
+        std::fs::create_dir_all(folder).map_err(|err| {
+            let folder = folder.display();
+            let what = format!(
+                "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
+            );
+            Fatal::new(Exit::BadConfig, what)
+        })?;
+    }
     realtime::lock_memory();
     notify.ready();
     let stopped = with_control(config, control, mailbox, board, view, faults);

@@ -36,7 +36,7 @@ use super::units::{PulseWidth, Steering, Throttle, Uptime};
 
 mod car;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use car::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Setpoint, Steps,

@@ -24,6 +24,21 @@ fn pulse(micros: u16) -> PulseWidth {
     PulseWidth::new(micros).unwrap()
 }
 
+/// The calibration of the default configuration, for the tests of whoever needs one.
+pub(crate) fn default_calibration() -> Calibration {
+    Calibration::new(CalibrationFields {
+        throttle_min: pulse(1000),
+        throttle_zero: pulse(1500),
+        forward_zero: pulse(1540),
+        throttle_max: pulse(2000),
+        steering_min: pulse(1000),
+        steering_zero: pulse(1500),
+        steering_max: pulse(2000),
+        brake: pulse(1300),
+    })
+    .unwrap()
+}
+
 /// An ordinary car, off centre so that nothing is right by symmetry alone.
 fn ordinary() -> CalibrationFields {
     CalibrationFields {

@@ -3,8 +3,9 @@
 use core::num::NonZeroU16;
 
 use super::*;
-use crate::logic::drive::{Calibration, CalibrationFields, Limits, Reverse, Steps};
-use crate::logic::units::{PulseWidth, Throttle};
+use crate::logic::drive::tests::default_calibration;
+use crate::logic::drive::{Limits, Reverse, Steps};
+use crate::logic::units::Throttle;
 use crate::logic::wire::{Incoming, Motion, MotionKey};
 
 fn ms(ms: u64) -> Duration {
@@ -12,19 +13,17 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn vehicle() -> Vehicle {
-    let pulse = PulseWidth::saturating;
-    let calibration = Calibration::new(CalibrationFields {
-        throttle_min: pulse(1000),
-        throttle_zero: pulse(1500),
-        forward_zero: pulse(1540),
-        throttle_max: pulse(2000),
-        steering_min: pulse(1000),
-        steering_zero: pulse(1500),
-        steering_max: pulse(2000),
-        brake: pulse(1300),
-    });
+    vehicle_with(Reverse::Direct)
+}
+
+const ESC: Reverse = Reverse::Esc {
+    brake: Duration::from_millis(100),
+    neutral: Duration::from_millis(50),
+};
+
+fn vehicle_with(reverse: Reverse) -> Vehicle {
     let drive = DriveConfig {
-        calibration: calibration.unwrap(),
+        calibration: default_calibration(),
         limits: Limits {
             max_forward: Throttle::MAX,
             max_reverse: Throttle::MAX,
@@ -32,7 +31,7 @@ fn vehicle() -> Vehicle {
             throttle_slew_per_s: 0,
             steering_slew_per_s: 0,
         },
-        reverse: Reverse::Direct,
+        reverse,
         steps: Steps {
             throttle: NonZeroU16::new(20).unwrap(),
             steering: NonZeroU16::new(20).unwrap(),
@@ -480,18 +479,7 @@ fn stop_outlives_an_arm_and_a_drive_of_the_same_step() {
 
 #[test]
 fn braking_is_told_as_such() {
-    let mut config = vehicle();
-    config.drive = Drive::new(
-        Uptime::ZERO,
-        DriveConfig {
-            reverse: Reverse::Esc {
-                brake: ms(100),
-                neutral: ms(50),
-            },
-            ..drive_config(&config)
-        },
-    );
-    let mut rig = Rig::with(config);
+    let mut rig = Rig::with(vehicle_with(ESC));
     rig.take_over(1, 500);
     assert_eq!(rig.drive(1, -500).cause, Cause::Brake);
     assert_eq!(rig.last.setpoint.throttle.get(), 1300);
@@ -503,11 +491,6 @@ fn braking_is_told_as_such() {
         (rig.last.cause, rig.last.setpoint.throttle.get()),
         (Cause::Drive, 1250)
     );
-}
-
-fn drive_config(vehicle: &Vehicle) -> DriveConfig {
-    let text = serde_json::to_value(&vehicle.drive).unwrap();
-    serde_json::from_value(text["config"].clone()).unwrap()
 }
 
 #[test]
@@ -622,17 +605,7 @@ fn steering_that_repeats_proves_a_steady_app_too() {
 
 #[test]
 fn a_legacy_forward_of_zero_makes_the_next_reverse_brake_again() {
-    let mut car = vehicle();
-    let reverse = Reverse::Esc {
-        brake: ms(100),
-        neutral: ms(50),
-    };
-    let config = DriveConfig {
-        reverse,
-        ..drive_config(&car)
-    };
-    car.drive = Drive::new(Uptime::ZERO, config);
-    let mut rig = Rig::with(car);
+    let mut rig = Rig::with(vehicle_with(ESC));
     rig.legacy(MotionKey::Forward, 0);
     rig.legacy(MotionKey::Back, 10);
     assert_eq!(rig.last.cause, Cause::Brake);

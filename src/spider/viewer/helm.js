@@ -115,6 +115,12 @@ export function createHelm({ link, pilot, now, lease }) {
     sendDrive(NEUTRAL, now());
   }
 
+  /** Neutral first, then the lease, all in this call. */
+  function letGo() {
+    neutralNow();
+    if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
+  }
+
   return {
     lease,
     neutralNow,
@@ -160,11 +166,8 @@ export function createHelm({ link, pilot, now, lease }) {
       neutralNow();
     },
 
-    /** Give the car to whoever asks for it: neutral first, in this call. */
-    give() {
-      neutralNow();
-      if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
-    },
+    /** Give the car to whoever asks for it. */
+    give: letGo,
 
     /** How the driver sees; the car slows down by it. Nobody's business but the driver's. */
     report(view) {
@@ -186,10 +189,7 @@ export function createHelm({ link, pilot, now, lease }) {
     },
 
     /** The page goes away: neutral, and let somebody else drive. */
-    leave() {
-      neutralNow();
-      if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
-    },
+    leave: letGo,
 
     /** New telemetry, or null when the link is gone and nothing is known any more. */
     heard(next) {

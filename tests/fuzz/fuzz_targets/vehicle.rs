@@ -11,7 +11,6 @@ use spidercar::config::{Config, Machine, RawConfig, Source};
 use spidercar::logic::failsafe::Health;
 use spidercar::logic::intent::Intent;
 use spidercar::logic::units::{LeaseId, Uptime};
-use spidercar::logic::vehicle::Vehicle;
 use spidercar::logic::wire::{Incoming, decode};
 
 thread_local! {
@@ -34,7 +33,7 @@ fn health(bits: u8) -> Health {
 fn run(text: &[u8], config: &Config) {
     let calibration = *config.drive.config.calibration.fields();
     let mut now = Uptime::from_micros(60_000_000);
-    let mut vehicle = Vehicle::new(now, config.drive.config, config.failsafe);
+    let mut vehicle = config.vehicle(now);
     let mut intent = Intent::default();
     intent.set_link(now, true);
     let mut good = Health::GOOD;

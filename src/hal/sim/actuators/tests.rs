@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::logic::drive::CalibrationFields;
+use crate::logic::drive::tests::default_calibration;
 
 /// A file that a test can read while it is written, with a disk that can be full.
 #[derive(Clone, Default)]
@@ -44,21 +44,6 @@ fn pulses(throttle: u16, steering: u16) -> Setpoint {
         throttle: PulseWidth::new(throttle).unwrap(),
         steering: PulseWidth::new(steering).unwrap(),
     }
-}
-
-fn calibration() -> Calibration {
-    let pulse = |micros| PulseWidth::new(micros).unwrap();
-    Calibration::new(CalibrationFields {
-        throttle_min: pulse(1000),
-        throttle_zero: pulse(1500),
-        forward_zero: pulse(1540),
-        throttle_max: pulse(2000),
-        steering_min: pulse(1000),
-        steering_zero: pulse(1500),
-        steering_max: pulse(2000),
-        brake: pulse(1300),
-    })
-    .unwrap()
 }
 
 fn at(micros: u64) -> Uptime {
@@ -165,7 +150,7 @@ fn for_every_n_the_nth_write_can_fail_and_the_next_succeeds() {
 #[test]
 fn the_view_shows_the_share_of_the_calibration() {
     let view = Arc::new(SimView::default());
-    let mut car = SimActuators::new().with_view(Arc::clone(&view), calibration());
+    let mut car = SimActuators::new().with_view(Arc::clone(&view), default_calibration());
     for (throttle, steering, expected) in [
         (1500, 1500, (0, 0)),
         (1539, 1500, (0, 0)),
