@@ -30,9 +30,10 @@ use super::gate::LATE_LIMIT;
 use super::mailbox::{Mailbox, Reader};
 use super::parts::chain;
 use super::pulse::Pulse;
-use super::realtime;
 use super::recorder::Recorder;
+use crate::hal::realtime;
 use crate::hal::{ActuatorError, Actuators};
+use crate::logic::esc::EscArming;
 use crate::logic::failsafe::{Cause, State};
 use crate::logic::units::Uptime;
 use crate::logic::vehicle::{Event, Step, Vehicle};
@@ -52,6 +53,15 @@ pub enum ControlEnd {
     Panicked,
 }
 
+/// The times of the control thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one step to the next.
+    pub tick: Duration,
+    /// How long the ESC must see neutral before the car can be armed.
+    pub esc_arming: Duration,
+}
+
 /// A running control thread.
 #[derive(Debug)]
 pub struct Control {
@@ -63,7 +73,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Writes neutral and starts the thread.
+    /// Starts the thread, which writes neutral before anything else.
     ///
     /// # Errors
     /// The thread could not be made.
@@ -74,7 +84,7 @@ impl Control {
         board: Arc<Board>,
         pulse: Arc<Pulse>,
         recorder: Option<Recorder>,
-        tick: Duration,
+        pace: Pace,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (events_tx, events) = sync_channel(EVENT_ROOM);
@@ -90,7 +100,8 @@ impl Control {
                     pulse,
                     recorder,
                     events: events_tx,
-                    tick,
+                    tick: pace.tick,
+                    esc: EscArming::new(pace.esc_arming),
                     actuator_ok: true,
                     log_lost: false,
                 };
@@ -142,6 +153,7 @@ struct Running {
     recorder: Option<Recorder>,
     events: SyncSender<Event>,
     tick: Duration,
+    esc: EscArming,
     actuator_ok: bool,
     log_lost: bool,
 }
@@ -166,9 +178,16 @@ impl Running {
 
     fn neutral(&mut self, cause: Cause) {
         let neutral = self.vehicle.neutral();
-        if let Err(err) = self.actuators.write(clock::now(), neutral, cause) {
+        let now = clock::now();
+        let written = self.actuators.write(now, neutral, cause);
+        self.esc.wrote(now, written.is_ok());
+        if let Err(err) = written {
             self.actuator_ok = false;
-            tracing::error!(%err, cause = cause.word(), "neutral could not be written");
+            tracing::error!(
+                cause = cause.word(),
+                "neutral could not be written: {}",
+                chain(&err)
+            );
         }
     }
 
@@ -206,6 +225,7 @@ impl Running {
         let mut health = self.board.health(now);
         health.actuator_ok = self.actuator_ok;
         health.control_late = is_late;
+        health.esc_arming = self.esc.is_arming(now);
         let intent = self.reader.read();
         if let Some(recorder) = &mut self.recorder {
             recorder.before(now, &self.vehicle);
@@ -239,6 +259,7 @@ impl Running {
             }
             Err(err @ ActuatorError::Output { .. }) => {
                 if self.actuator_ok {
+                    // Once for each failure, not for each try.
                     tracing::error!(
                         "{}; trying again on each tick, the car cannot be armed",
                         chain(&err)
@@ -247,6 +268,7 @@ impl Running {
                 self.actuator_ok = false;
             }
         }
+        self.esc.wrote(now, self.actuator_ok);
     }
 }
 

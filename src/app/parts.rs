@@ -35,10 +35,22 @@ pub fn actuators(
             let outputs = outputs.map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))?;
             Ok(Box::new(outputs))
         }
-        Wiring::Pwm(_) | Wiring::Pca9685(_) | Wiring::Hbridge(_) => {
-            Err(not_built("drive.output", drive.output.word()))
-        }
+        Wiring::Pwm(_) | Wiring::Pca9685(_) | Wiring::Hbridge(_) => wires(&drive.output),
     }
+}
+
+/// The outputs of a real car.
+#[cfg(feature = "pi")]
+fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
+    crate::hal::pi::outputs(wiring).map_err(|err| {
+        let what = format!("drive.output = {:?}: {}", wiring.word(), chain(&err));
+        Fatal::new(Exit::HardwareMissing, what)
+    })
+}
+
+#[cfg(not(feature = "pi"))]
+fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
+    Err(not_built("drive.output", wiring.word()))
 }
 
 /// How to make the camera and the encoder that the configuration names.

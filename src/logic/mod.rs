@@ -23,6 +23,7 @@
 
 pub mod backoff;
 pub mod drive;
+pub mod esc;
 pub mod failsafe;
 pub mod intent;
 pub mod pace;
