@@ -35,6 +35,7 @@ use crate::hal::realtime;
 use crate::hal::{ActuatorError, Actuators};
 use crate::logic::esc::EscArming;
 use crate::logic::failsafe::{Cause, State};
+use crate::logic::spread::Spread;
 use crate::logic::units::Uptime;
 use crate::logic::vehicle::{Event, Step, Vehicle};
 
@@ -104,6 +105,8 @@ impl Control {
                     esc: EscArming::new(pace.esc_arming),
                     actuator_ok: true,
                     log_lost: false,
+                    late: Spread::new(),
+                    took: Spread::new(),
                 };
                 running.run(&stopping)
             })?;
@@ -156,6 +159,9 @@ struct Running {
     esc: EscArming,
     actuator_ok: bool,
     log_lost: bool,
+    /// How late ticks began, and how long they took, outputs included.
+    late: Spread,
+    took: Spread,
 }
 
 impl Running {
@@ -170,6 +176,17 @@ impl Running {
         };
         self.neutral(cause);
         self.pulse.end();
+        let (late, took) = (self.late.figures(), self.took.figures());
+        tracing::info!(
+            ticks = late.n,
+            late_p50_us = late.p50_us,
+            late_p99_us = late.p99_us,
+            late_max_us = late.max_us,
+            took_p50_us = took.p50_us,
+            took_p99_us = took.p99_us,
+            took_max_us = took.max_us,
+            "control thread"
+        );
         if let (Some(recorder), Cause::Panic) = (&mut self.recorder, cause) {
             recorder.stopped(clock::now(), cause);
         }
@@ -196,7 +213,10 @@ impl Running {
         let mut due_at = grid_at;
         while !stop.load(Ordering::Relaxed) {
             let now = clock::now();
-            let next_at = self.tick(now, now.since(due_at) > LATE_LIMIT);
+            let late = now.since(due_at);
+            let next_at = self.tick(now, late > LATE_LIMIT);
+            self.late.note(late);
+            self.took.note(clock::now().since(now));
             grid_at = next_on_grid(grid_at, self.tick, now);
             let earliest_at = now.after(SHORTEST_STEP);
             due_at = grid_at.min(next_at).max(earliest_at);

@@ -28,6 +28,7 @@ pub mod failsafe;
 pub mod intent;
 pub mod pace;
 pub mod session;
+pub mod spread;
 pub mod telemetry;
 pub mod units;
 pub mod vehicle;
