@@ -28,6 +28,12 @@ python=$(tests/interop/run.sh --python)
 echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d ' ' -f 1-3 /proc/loadavg)"
 echo "binary:  $binary"
 SPIDERCAR_BIN=$binary "$python" tests/bench/run.py "${quick[@]}" 2>&1 | grep --line-buffered -v '^\[libx264'
+# Control ticks with each kind of outputs, among a Pi's files; needs root for a mount namespace.
+if [ "$(id -u)" = 0 ]; then
+    "$python" tests/bench/hands.py "$binary" "${quick[@]}"
+else
+    echo "SKIPPED  tick jitter with real outputs: needs root (mount namespaces)"
+fi
 # The arithmetic of the control path alone; the figure is an ignored test because only a test can count allocations.
 profile=(--release)
 [ ${#quick[@]} = 0 ] || profile=()

@@ -15,7 +15,7 @@
 //! What happens when this process dies: the pulses go on as they were, for the block needs no processor. That is why
 //! the unit has `ExecStopPost=spidercar neutral`, and the board a watchdog.
 //!
-//! Promises: no allocation in `set_duty_cycle`; a channel belongs to one pin.
+//! Promises: no allocation in `set_duty_cycle` and `look`; a channel belongs to one pin.
 //! Knows nothing of: servos.
 //! Sources: kernel `Documentation/driver-api/pwm.rst` (sysfs), BCM2835 datasheet 9.5 and RP1 peripherals 3.1.3 (which pin
 //! has which channel), rppal 0.22 `pwm`.
@@ -142,6 +142,7 @@ fn find(class: &Path, soc: SoC) -> Option<u8> {
 pub struct PwmLine {
     folder: PathBuf,
     duty: File,
+    enable: File,
     period: Duration,
 }
 
@@ -174,9 +175,15 @@ impl PwmLine {
             .write(true)
             .open(folder.join("duty_cycle"))
             .map_err(|source| PwmFailed::new("open duty_cycle", source))?;
+        let enable = File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join("enable"))
+            .map_err(|source| PwmFailed::new("open enable", source))?;
         Ok(Self {
             folder,
             duty,
+            enable,
             period,
         })
     }
@@ -191,12 +198,14 @@ impl PwmLine {
     /// # Errors
     /// Somebody switched the channel off, or took it away.
     pub fn look(&self) -> Result<(), PwmFailed> {
-        let enable = fs::read_to_string(self.folder.join("enable"))
+        let mut state = [0];
+        self.enable
+            .read_at(&mut state, 0)
             .map_err(|source| PwmFailed::new("read enable", source))?;
-        if enable.trim() == "0" {
+        if state == *b"0" {
             let source = io::Error::other("somebody switched it off");
             // On again, with the pulse it had; the caller is told and goes to neutral first.
-            let again = fs::write(self.folder.join("enable"), "1");
+            let again = self.enable.write_all_at(b"1", 0);
             return Err(PwmFailed::new(
                 "look at enable",
                 again.err().unwrap_or(source),

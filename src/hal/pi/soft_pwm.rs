@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A thread that is kept from running while the pin is high makes a pulse that is too long, and nothing can take it back.
-//! How late its falling edges are is counted here and told by `doctor` and telemetry; without real-time priority it can
-//! be milliseconds. Hardware PWM has none of this: it is the better choice on every pin that has it.
+//! How late its falling edges are is counted here, and told by `doctor` and in the log at the end; without real-time
+//! priority it can be milliseconds. Hardware PWM has none of this: it is the better choice on every pin that has it.
 //!
 //! When this process dies the pulses end, and the pin stays high if it was: one time in thirteen for a servo pulse. An ESC
 //! takes that for a lost signal; the speed pin of an H-bridge does not, so that one wants hardware PWM or an enable pin.
@@ -38,6 +38,7 @@ use rustix::time::clock_gettime;
 use super::pwm::PwmFailed;
 use super::servo::{Periodic, duty_parts};
 use crate::hal::realtime;
+use crate::logic::spread::Spread;
 
 /// How long before an edge the thread stops sleeping and watches the clock.
 /// measured: wake-ups of a real-time thread on a busy 2-core machine are some 60 us late; twice that.
@@ -112,6 +113,8 @@ impl SoftPwm {
         let shared = Arc::new(Shared::default());
         let maker = Maker {
             output,
+            pin,
+            lateness: Spread::new(),
             shared: Arc::clone(&shared),
             period_ns: u64::try_from(period.as_nanos()).unwrap_or(u64::MAX),
         };
@@ -164,6 +167,9 @@ impl SoftPwm {
 /// The thread's side.
 struct Maker<O> {
     output: O,
+    pin: u8,
+    /// How much too long pulses were.
+    lateness: Spread,
     shared: Arc<Shared>,
     period_ns: u64,
 }
@@ -183,6 +189,15 @@ impl<O: OutputPin> Maker<O> {
             wait_until(rise_at);
         }
         self.low();
+        let too_long = self.lateness.figures();
+        tracing::info!(
+            pin = self.pin,
+            pulses = too_long.n,
+            too_long_p50_us = too_long.p50_us,
+            too_long_p99_us = too_long.p99_us,
+            too_long_max_us = too_long.max_us,
+            "software PWM"
+        );
     }
 
     /// One pulse, or none.
@@ -207,6 +222,7 @@ impl<O: OutputPin> Maker<O> {
             self.shared.late.fetch_add(1, Ordering::Relaxed);
         }
         self.shared.worst_ns.fetch_max(late, Ordering::Relaxed);
+        self.lateness.note(Duration::from_nanos(late));
     }
 
     fn low(&mut self) {
