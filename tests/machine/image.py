@@ -81,7 +81,7 @@ def _padded(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class System:
-    """A kernel with the modules that a machine wants, and where the libraries of its programs are."""
+    """A kernel, the modules that a machine wants (`name`, or `name setting=value`), and packages with libraries."""
 
     arch: str
     modules: tuple[str, ...]
@@ -103,14 +103,15 @@ class System:
         ingredients = [root.name, *self.modules, network, init, Path(__file__).read_bytes()]
 
         def make(path: Path) -> None:
-            archive, loaded = Archive(), []
-            for module, data in self.kernel().closure(self.modules):
-                archive.file(f"modules/{module}", data)
-                loaded.append(module)
+            archive, settings = Archive(), dict(one.partition(" ")[::2] for one in self.modules)
+            loaded = self.kernel().closure(tuple(settings))
+            for module, data in loaded.items():
+                archive.file(f"modules/{module}.ko", data)
+            lines = [f"{module}.ko {settings.get(module, '')}\n" for module in loaded]
             archive.copy("bin/busybox", root / "usr/bin/busybox")
             archive.link("bin/sh", "busybox")
             archive.file("init", init, 0o755)
-            archive.file("machine/modules", "".join(f"{name}\n" for name in loaded).encode())
+            archive.file("machine/modules", "".join(lines).encode())
             archive.file("machine/network", network.encode())
             archive.device("dev/console", 5, 1)
             path.write_bytes(archive.bytes())
@@ -129,27 +130,31 @@ class Kernel:
         """What to boot."""
         return self.folder / "vmlinuz"
 
-    def closure(self, modules: tuple[str, ...]) -> list[tuple[str, bytes]]:
-        """These modules and what they need, each after its needs: file name and content."""
-        builtin = {Path(line).stem.replace("-", "_") for line in (self.folder / "modules.builtin").read_text().split()}
-        files = {path.name.split(".")[0].replace("-", "_"): path for path in self.folder.glob("kernel/**/*.ko*")}
+    def closure(self, modules: tuple[str, ...]) -> dict[str, bytes]:
+        """The files of these modules and of what they need, each after its needs."""
+        builtin = {_plain(Path(line).stem) for line in (self.folder / "modules.builtin").read_text().split()}
+        files = {_plain(path.name.split(".")[0]): path for path in self.folder.glob("kernel/**/*.ko*")}
         ordered: dict[str, bytes] = {}
 
         def add(name: str) -> None:
-            name = name.replace("-", "_")
-            if name in builtin or f"{name}.ko" in ordered:
+            if _plain(name) in builtin or name in ordered:
                 return
-            if name not in files:
+            if _plain(name) not in files:
                 raise FileNotFoundError(f"no module {name} in {self.folder}")
-            data = files[name].read_bytes()
-            data = lzma.decompress(data) if files[name].suffix == ".xz" else data
+            path = files[_plain(name)]
+            data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
             for need in _depends(data):
                 add(need)
-            ordered[f"{name}.ko"] = data
+            ordered[name] = data
 
         for module in modules:
             add(module)
-        return list(ordered.items())
+        return ordered
+
+
+def _plain(module: str) -> str:
+    """A module's name as the kernel compares it."""
+    return module.replace("-", "_")
 
 
 def _depends(module: bytes) -> list[str]:

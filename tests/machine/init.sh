@@ -4,7 +4,7 @@
 #   kernel ──▶ mounts ──▶ modules ──▶ network ──▶ "machine: ready" ──▶ ┌▶ "N COMMAND" ──▶ "machine: N ended CODE" ─┐
 #                                                                      └─────────────────────────────────────────┘
 # Runs where: inside, as /init, in busybox's shell. Knows nothing of: what it is told to run.
-# Needs:      /machine/modules (in the order to load), /machine/network (an address, or nothing), and on the kernel's
+# Needs:      /machine/modules (with settings, in the order to load), /machine/network (an address, or nothing), and on the kernel's
 #             command line machine.tty= (the console) and machine.epoch= (seconds since 1970: there is no clock inside).
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/tmp
 /bin/busybox mount -t devtmpfs dev /dev
@@ -20,8 +20,9 @@ value() { tr ' ' '\n' </proc/cmdline | sed -n "s/^machine\.$1=//p"; }
 date -s "@$(value epoch)" >/dev/null
 tty=/dev/$(value tty)
 
-while read -r module; do
-    insmod "/modules/$module" || echo "machine: module $module does not load"
+while read -r module settings; do
+    # shellcheck disable=SC2086  # several settings are several words
+    insmod "/modules/$module" $settings || echo "machine: module $module does not load"
 done </machine/modules
 mount -t configfs config /sys/kernel/config 2>/dev/null || echo "machine: no configfs"
 
@@ -38,7 +39,7 @@ if [ -s /machine/network ]; then
 fi
 
 dmesg -n 1
-exec <"$tty" >"$tty" 2>&1
+exec <>"$tty" >&0 2>&1
 stty -echo -onlcr
 echo "machine: ready"
 while read -r number command; do

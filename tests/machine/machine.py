@@ -53,9 +53,19 @@ class Machine:
     append = "quiet panic=-1"
     network = "10.0.2.15/24"
 
-    def __init__(self, folder: Path, programs: dict[str, Path] | None = None, files: dict[str, bytes] | None = None):
-        """A machine with these programs and files inside, by their path there; `folder` takes its logs."""
+    def __init__(
+        self,
+        folder: Path,
+        programs: dict[str, Path] | None = None,
+        files: dict[str, bytes] | None = None,
+        tap: str | None = None,
+    ):
+        """A machine with these programs and files inside, by their path there; `folder` takes its logs.
+
+        With `tap`, its network is that interface of this machine instead of QEMU's own.
+        """
         self.folder = folder
+        self.tap = tap
         self.overlay = Overlay(programs or {}, files or {})
         self.boot_seconds = 0.0
         self._commands = 0
@@ -86,7 +96,7 @@ class Machine:
             *("-nodefaults", "-display", "none", "-no-reboot", "-msg", "timestamp=on"),
             *("-chardev", f"socket,id=console,fd={console_of_qemu.fileno()},logfile={self.folder / 'console'}"),
             *("-chardev", f"socket,id=monitor,fd={monitor_of_qemu.fileno()}", "-mon", "chardev=monitor,mode=control"),
-            *("-netdev", "user,id=net", "-D", self.folder / "trace"),
+            *("-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no" if self.tap else "user,id=net"),
             *("-kernel", self.system.kernel().image, "-initrd", archive, "-append", append),
             *self.hardware(),
         ]
