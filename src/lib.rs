@@ -25,7 +25,8 @@
 //!
 //! # Features
 //!
-//! Features only add. `std` is everything but [`logic`]; `sim` (default) is the simulated car. Without `std` the crate is
+//! Features only add. `std` is everything but [`logic`]; `sim` (default) is the simulated car, `pi` (default) the hands and
+//! nerves of a Raspberry Pi, which builds on any Linux. Without `std` the crate is
 //! `no_std` and holds [`logic`] alone; the gate builds it that way.
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]

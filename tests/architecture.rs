@@ -9,7 +9,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("config", &["config", "logic"]),
     ("cli", &["cli", "config"]),
     ("peer", &["peer"]),
-    ("hal", &["hal", "logic"]),
+    ("hal", &["hal", "config", "logic"]),
     ("net", &["net", "peer", "config", "logic"]),
     ("spider", &["spider", "peer", "config", "logic"]),
     (

@@ -30,10 +30,12 @@ use super::gate::LATE_LIMIT;
 use super::mailbox::{Mailbox, Reader};
 use super::parts::chain;
 use super::pulse::Pulse;
-use super::realtime;
 use super::recorder::Recorder;
+use crate::hal::realtime;
 use crate::hal::{ActuatorError, Actuators};
+use crate::logic::esc::EscArming;
 use crate::logic::failsafe::{Cause, State};
+use crate::logic::spread::Spread;
 use crate::logic::units::Uptime;
 use crate::logic::vehicle::{Event, Step, Vehicle};
 
@@ -52,6 +54,15 @@ pub enum ControlEnd {
     Panicked,
 }
 
+/// The times of the control thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one step to the next.
+    pub tick: Duration,
+    /// How long the ESC must see neutral before the car can be armed.
+    pub esc_arming: Duration,
+}
+
 /// A running control thread.
 #[derive(Debug)]
 pub struct Control {
@@ -63,7 +74,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Writes neutral and starts the thread.
+    /// Starts the thread, which writes neutral before anything else.
     ///
     /// # Errors
     /// The thread could not be made.
@@ -74,7 +85,7 @@ impl Control {
         board: Arc<Board>,
         pulse: Arc<Pulse>,
         recorder: Option<Recorder>,
-        tick: Duration,
+        pace: Pace,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (events_tx, events) = sync_channel(EVENT_ROOM);
@@ -90,9 +101,12 @@ impl Control {
                     pulse,
                     recorder,
                     events: events_tx,
-                    tick,
+                    tick: pace.tick,
+                    esc: EscArming::new(pace.esc_arming),
                     actuator_ok: true,
                     log_lost: false,
+                    late: Spread::new(),
+                    took: Spread::new(),
                 };
                 running.run(&stopping)
             })?;
@@ -142,8 +156,12 @@ struct Running {
     recorder: Option<Recorder>,
     events: SyncSender<Event>,
     tick: Duration,
+    esc: EscArming,
     actuator_ok: bool,
     log_lost: bool,
+    /// How late ticks began, and how long they took, outputs included.
+    late: Spread,
+    took: Spread,
 }
 
 impl Running {
@@ -158,6 +176,17 @@ impl Running {
         };
         self.neutral(cause);
         self.pulse.end();
+        let (late, took) = (self.late.figures(), self.took.figures());
+        tracing::info!(
+            ticks = late.n,
+            late_p50_us = late.p50_us,
+            late_p99_us = late.p99_us,
+            late_max_us = late.max_us,
+            took_p50_us = took.p50_us,
+            took_p99_us = took.p99_us,
+            took_max_us = took.max_us,
+            "control thread"
+        );
         if let (Some(recorder), Cause::Panic) = (&mut self.recorder, cause) {
             recorder.stopped(clock::now(), cause);
         }
@@ -166,9 +195,16 @@ impl Running {
 
     fn neutral(&mut self, cause: Cause) {
         let neutral = self.vehicle.neutral();
-        if let Err(err) = self.actuators.write(clock::now(), neutral, cause) {
+        let now = clock::now();
+        let written = self.actuators.write(now, neutral, cause);
+        self.esc.wrote(now, written.is_ok());
+        if let Err(err) = written {
             self.actuator_ok = false;
-            tracing::error!(%err, cause = cause.word(), "neutral could not be written");
+            tracing::error!(
+                cause = cause.word(),
+                "neutral could not be written: {}",
+                chain(&err)
+            );
         }
     }
 
@@ -177,7 +213,10 @@ impl Running {
         let mut due_at = grid_at;
         while !stop.load(Ordering::Relaxed) {
             let now = clock::now();
-            let next_at = self.tick(now, now.since(due_at) > LATE_LIMIT);
+            let late = now.since(due_at);
+            let next_at = self.tick(now, late > LATE_LIMIT);
+            self.late.note(late);
+            self.took.note(clock::now().since(now));
             grid_at = next_on_grid(grid_at, self.tick, now);
             let earliest_at = now.after(SHORTEST_STEP);
             due_at = grid_at.min(next_at).max(earliest_at);
@@ -206,6 +245,7 @@ impl Running {
         let mut health = self.board.health(now);
         health.actuator_ok = self.actuator_ok;
         health.control_late = is_late;
+        health.esc_arming = self.esc.is_arming(now);
         let intent = self.reader.read();
         if let Some(recorder) = &mut self.recorder {
             recorder.before(now, &self.vehicle);
@@ -239,6 +279,7 @@ impl Running {
             }
             Err(err @ ActuatorError::Output { .. }) => {
                 if self.actuator_ok {
+                    // Once for each failure, not for each try.
                     tracing::error!(
                         "{}; trying again on each tick, the car cannot be armed",
                         chain(&err)
@@ -247,6 +288,7 @@ impl Running {
                 self.actuator_ok = false;
             }
         }
+        self.esc.wrote(now, self.actuator_ok);
     }
 }
 

@@ -23,10 +23,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::clock;
 use super::notify::Notify;
 use super::pulse::Pulse;
-use super::{clock, realtime};
 use crate::hal::Actuators;
+use crate::hal::realtime;
 use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
 use crate::logic::units::Uptime;

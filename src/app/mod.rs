@@ -27,7 +27,6 @@ pub mod outlet;
 pub mod parts;
 pub mod pilot;
 pub mod pulse;
-pub mod realtime;
 pub mod recorder;
 pub mod replay;
 pub mod run;

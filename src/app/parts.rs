@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::fault::{Faults, FaultyCamera};
 use super::{Fatal, video};
 use crate::cli::Exit;
-use crate::config::{CameraSource, Config, Drive, EncoderKind, Output, Sim};
+use crate::config::hardware::Wiring;
+use crate::config::{CameraSource, Config, Drive, EncoderKind, Sim};
 use crate::hal::Actuators;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
@@ -25,7 +26,7 @@ pub fn actuators(
     view: &Arc<SimView>,
 ) -> Result<Box<dyn Actuators>, Fatal> {
     match drive.output {
-        Output::Sim => {
+        Wiring::Sim => {
             let outputs = SimActuators::new().with_view(Arc::clone(view), drive.config.calibration);
             let outputs = match &sim.actuator_log {
                 Some(path) => outputs.with_log(path),
@@ -34,10 +35,22 @@ pub fn actuators(
             let outputs = outputs.map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))?;
             Ok(Box::new(outputs))
         }
-        Output::Pwm | Output::Pca9685 | Output::Hbridge => {
-            Err(not_built("drive.output", drive.output.word()))
-        }
+        Wiring::Pwm(_) | Wiring::Pca9685(_) | Wiring::Hbridge(_) => wires(&drive.output),
     }
+}
+
+/// The outputs of a real car.
+#[cfg(feature = "pi")]
+fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
+    crate::hal::pi::outputs(wiring).map_err(|err| {
+        let what = format!("drive.output = {:?}: {}", wiring.word(), chain(&err));
+        Fatal::new(Exit::HardwareMissing, what)
+    })
+}
+
+#[cfg(not(feature = "pi"))]
+fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
+    Err(not_built("drive.output", wiring.word()))
 }
 
 /// How to make the camera and the encoder that the configuration names.

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::black_box::BlackBox;
 use super::board::Board;
-use super::control::{Control, ControlEnd};
+use super::control::{Control, ControlEnd, Pace};
 use super::fault::{Faults, FaultyOutputs, stall_runtime};
 use super::gate::Gate;
 use super::guard::{Guard, GuardParts};
@@ -27,11 +27,11 @@ use super::parts::{actuators, chain, video_parts, with_faults};
 use super::pulse::Pulse;
 use super::supervise::supervise;
 use super::{
-    Fatal, Shared, address, clock, link, metrics, peer_options, realtime, runtime, spider_options,
-    video,
+    Fatal, Shared, address, clock, link, metrics, peer_options, runtime, spider_options, video,
 };
 use crate::cli::Exit;
 use crate::config::{Config, FaultKind, Outputs, SpiderUrl};
+use crate::hal::realtime;
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::logic::intent::Intent;
@@ -73,7 +73,10 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
         Arc::clone(&board),
         Arc::clone(&pulse),
         recorder,
-        config.drive.tick,
+        Pace {
+            tick: config.drive.tick,
+            esc_arming: config.drive.esc_arming,
+        },
     )
     .map_err(|err| Fatal::new(Exit::Bug, err))?;
     let guard = Guard::start(GuardParts {

@@ -22,6 +22,7 @@
 //! Sources: README, configuration.
 
 pub mod fault;
+pub mod hardware;
 pub mod ice;
 pub mod import;
 pub mod kind;

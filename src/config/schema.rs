@@ -10,12 +10,17 @@
 //!  CameraFps           "fps"               whole(30, 1, 60, "frames/s")    "Frames a second."
 //! ```
 //!
+//! It is longer than other files because it is one table.
+//!
 //! Promises: paths are unique and lower case; keys of a table stand together, in the order in
 //! which they are printed.
 //! Knows nothing of: files, and what values mean together (`meaning.rs`).
 
 use super::kind::{Kind, flag, millis, or_zero, stepped, text, whole, word};
-use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Output, ReverseKind};
+use super::words::{
+    BatteryKind, CameraSource, EncoderKind, IcePolicy, LapKind, LapRule, LogLevel, NeutralKind,
+    Output, PwmKind, ReverseKind, SteeringKind,
+};
 use crate::logic::failsafe::FailsafeConfig;
 use crate::logic::units::PulseWidth;
 
@@ -94,6 +99,11 @@ pub const SERVER_KEYS: &[(&str, &str)] = &[
 /// The range of every pulse, from the type that holds one.
 const PULSE_MIN: i64 = PulseWidth::MIN.get() as i64;
 const PULSE_MAX: i64 = PulseWidth::MAX.get() as i64;
+
+/// GPIO numbers of the 40-pin header. 0 and 1 belong to the identification chip of add-on boards, and stand for "none".
+const PIN: &str = "(BCM number)";
+const PIN_MIN: i64 = 2;
+const PIN_MAX: i64 = 27;
 
 const PATH: &str = "the path of a file, or \"\" for none";
 
@@ -215,6 +225,15 @@ keys! {
         DriveBrakeNeutralMs "brake_neutral_ms"
             whole(100, 0, 2000, "ms"),
             "How long the ESC then gets neutral before reverse.";
+        DriveEscArmingMs "esc_arming_ms"
+            whole(0, 0, 10_000, "ms"),
+            "How long an ESC must see neutral after power-on, or after outputs that failed, before it listens; the car cannot be armed before.";
+        DriveCalibrated "calibrated"
+            flag(true),
+            "Whether the pulses below were measured on this car. While false, the car cannot be armed until a calibration was saved.";
+        DriveStateFile "state_file"
+            text("", PATH),
+            "Keeps what is learned while driving: a saved calibration and the old app's maxSpeed. It wins over this file.";
     }
     "drive.calibration", "Pulse widths of this very car. Wheels off the ground while you find them!"; {
         CalibrationThrottleMinUs "throttle_min_us"
@@ -241,6 +260,129 @@ keys! {
         CalibrationSteeringMaxUs "steering_max_us"
             whole(2000, PULSE_MIN, PULSE_MAX, "us"),
             "Full left.";
+    }
+    "pwm", "Pulses on two pins of the board (drive.output = \"pwm\")."; {
+        PwmKind "kind"
+            word(PwmKind::Hardware.word(), PwmKind::WORDS),
+            "\"hardware\" wants pins 12, 13, 18 or 19 and the pwm-2chan overlay; \"software\" takes any pin, and its pulses jitter.";
+        PwmThrottlePin "throttle_pin"
+            whole(18, PIN_MIN, PIN_MAX, PIN),
+            "The pin of the ESC's signal wire.";
+        PwmSteeringPin "steering_pin"
+            whole(19, PIN_MIN, PIN_MAX, PIN),
+            "The pin of the steering servo's signal wire.";
+        PwmFrequencyHz "frequency_hz"
+            whole(50, 40, 333, "Hz"),
+            "Pulses a second. 50 is what every ESC and servo takes.";
+    }
+    "pca9685", "Pulses from a PCA9685 board, as in the original car (drive.output = \"pca9685\")."; {
+        PcaBus "bus"
+            whole(1, 0, 255, "(/dev/i2c-N)"),
+            "The I2C bus it is on.";
+        PcaAddress "address"
+            whole(0x40, 0x08, 0x77, "(decimal, or 0x40)"),
+            "Its I2C address. 0x40 is a board without solder bridges; 0x70 is the call to all boards and cannot be used.";
+        PcaThrottleChannel "throttle_channel"
+            whole(0, 0, 15, "(output)"),
+            "The output of the ESC.";
+        PcaSteeringChannel "steering_channel"
+            whole(1, 0, 15, "(output)"),
+            "The output of the steering servo. It stands beside `throttle_channel`, so that both change in one transaction.";
+        PcaFrequencyHz "frequency_hz"
+            whole(60, 40, 333, "Hz"),
+            "Pulses a second; the chip takes the nearest that it can.";
+        PcaOscillatorHz "oscillator_hz"
+            whole(25_000_000, 23_000_000, 27_000_000, "Hz"),
+            "The real rate of the chip's oscillator, if it was measured: pulses are that much more exact.";
+    }
+    "hbridge", "A DC motor behind an H-bridge (drive.output = \"hbridge\"). 1500 us is standing still, 500 us more or less full speed."; {
+        HbridgeForwardPin "forward_pin"
+            whole(23, PIN_MIN, PIN_MAX, PIN),
+            "High to drive forward; with `steering = \"skid\"` the left motor.";
+        HbridgeReversePin "reverse_pin"
+            whole(24, PIN_MIN, PIN_MAX, PIN),
+            "High to drive in reverse; with `steering = \"skid\"` the left motor.";
+        HbridgeSpeedPin "speed_pin"
+            whole(18, PIN_MIN, PIN_MAX, PIN),
+            "The bridge's PWM input: how hard; with `steering = \"skid\"` the left motor.";
+        HbridgeEnablePin "enable_pin"
+            or_zero(whole(0, PIN_MIN, PIN_MAX, PIN)),
+            "High while the car may move (standby or enable input of the bridge). 0: there is none.";
+        HbridgeSteering "steering"
+            word(SteeringKind::Servo.word(), SteeringKind::WORDS),
+            "\"servo\" steers with a servo, \"skid\" with a second motor on the right side.";
+        HbridgeServoPin "servo_pin"
+            whole(19, PIN_MIN, PIN_MAX, PIN),
+            "The pin of the steering servo's signal wire (`steering = \"servo\"`).";
+        HbridgeRightForwardPin "right_forward_pin"
+            whole(5, PIN_MIN, PIN_MAX, PIN),
+            "High to turn the right motor forward (`steering = \"skid\"`).";
+        HbridgeRightReversePin "right_reverse_pin"
+            whole(6, PIN_MIN, PIN_MAX, PIN),
+            "High to turn the right motor in reverse (`steering = \"skid\"`).";
+        HbridgeRightSpeedPin "right_speed_pin"
+            whole(13, PIN_MIN, PIN_MAX, PIN),
+            "The PWM input of the right motor (`steering = \"skid\"`).";
+        HbridgeNeutral "neutral"
+            word(NeutralKind::Coast.word(), NeutralKind::WORDS),
+            "What the motor does at neutral: \"coast\" lets it roll (both inputs low), \"brake\" shorts it (both high).";
+        HbridgeDeadTimeUs "dead_time_us"
+            whole(2000, 0, 100_000, "us"),
+            "How long both inputs are low between two directions, so that the bridge never shorts the battery.";
+        HbridgePwm "pwm"
+            word(PwmKind::Hardware.word(), PwmKind::WORDS),
+            "Where speed and servo pulses come from, as `pwm.kind`.";
+        HbridgeSpeedHz "speed_hz"
+            whole(1000, 50, 25_000, "Hz"),
+            "Frequency of the motor's PWM. Above 16000 it is not heard; software PWM manages 200.";
+    }
+    "lap", "A sensor that sees the car pass the start line."; {
+        LapKind "kind"
+            word(LapKind::None.word(), LapKind::WORDS),
+            "\"magnetic\" is a reed or Hall module (low over the magnet), \"infrared\" a line sensor (high over black).";
+        LapPin "pin"
+            whole(4, PIN_MIN, PIN_MAX, PIN),
+            "The pin of the sensor, or of the left one of two.";
+        LapSecondPin "second_pin"
+            or_zero(whole(17, PIN_MIN, PIN_MAX, PIN)),
+            "The pin of the second sensor. 0: there is only one.";
+        LapRule "rule"
+            word(LapRule::Any.word(), LapRule::WORDS),
+            "With two sensors: whether \"any\" of them or \"all\" at once make a pass. Infra-red cars of old wanted both.";
+        LapDebounceUs "debounce_us"
+            whole(2000, 0, 100_000, "us"),
+            "A level counts when it has held for this long.";
+        LapMinimumMs "minimum_ms"
+            whole(1000, 0, 600_000, "ms"),
+            "The shortest lap there is; a pass that comes sooner after the last one is not told.";
+        LapChip "chip"
+            text("", "a GPIO chip: /dev/gpiochip0, or \"\" for the one of the board's header"),
+            "The GPIO chip that the pins belong to.";
+    }
+    "battery", "A battery monitor on the I2C bus."; {
+        BatteryKind "kind"
+            word(BatteryKind::None.word(), BatteryKind::WORDS),
+            "Which chip measures the battery.";
+        BatteryBus "bus"
+            whole(1, 0, 255, "(/dev/i2c-N)"),
+            "The I2C bus it is on.";
+        BatteryAddress "address"
+            whole(0x41, 0x08, 0x77, "(decimal, or 0x41)"),
+            "Its I2C address. 0x40, the usual one, is also that of a PCA9685.";
+        BatteryShuntMicroohm "shunt_microohm"
+            whole(100_000, 100, 1_000_000, "microohm"),
+            "The resistor that the current flows through: 100000 for the usual 0.1 ohm (R100).";
+        BatteryLowMv "low_mv"
+            whole(7000, 1000, 30_000, "mV"),
+            "Below this the driver is warned: turn back. 7000 suits two lithium cells.";
+        BatteryCriticalMv "critical_mv"
+            whole(6600, 1000, 30_000, "mV"),
+            "Below this the car cannot be armed. Less than `low_mv`.";
+    }
+    "board", "The computer itself."; {
+        BoardHotCelsius "hot_celsius"
+            whole(80, 40, 100, "degrees Celsius"),
+            "From this temperature on the car cannot be armed, until it is 5 degrees cooler.";
     }
     "failsafe", "When the car stops by itself. The limits are in the code and cannot be configured away."; {
         FailsafeHoldMs "hold_ms"
@@ -284,6 +426,9 @@ keys! {
         TelemetryRateHz "rate_hz"
             whole(5, 1, 20, "Hz"),
             "Reports a second while nothing changes; a change of state is reported at once.";
+        TelemetryBytesPerS "bytes_per_s"
+            whole(8000, 4000, 100_000, "bytes/s"),
+            "Most that all reports together may take of the uplink; the video needs the rest.";
     }
     "sim", "The simulated car."; {
         SimActuatorLog "actuator_log"

@@ -11,11 +11,12 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use super::fault::SimFault;
+use super::hardware::{Sensors, Wiring};
 use super::ice::IceServer;
 use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
-use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Output, Rotation};
+use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Rotation};
 use crate::logic::drive::DriveConfig;
 use crate::logic::failsafe::FailsafeConfig;
 use crate::logic::pace::PaceConfig;
@@ -41,8 +42,12 @@ pub struct Config {
     pub failsafe: FailsafeConfig,
     /// What stands around it.
     pub safety: Safety,
+    /// What is connected besides camera and outputs.
+    pub sensors: Sensors,
     /// Time between two reports to the driver while nothing changes.
     pub telemetry_interval: Duration,
+    /// Most bytes a second that all reports together may take.
+    pub telemetry_bytes_per_s: u32,
     /// The simulated car.
     pub sim: Sim,
     /// The least severe message that is logged.
@@ -121,12 +126,18 @@ pub struct Camera {
 }
 
 /// Motor and servo (`[drive]` and `[drive.calibration]`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Drive {
     /// What the setpoint is written to.
-    pub output: Output,
+    pub output: Wiring,
     /// Time between two ticks of the control thread.
     pub tick: Duration,
+    /// How long an ESC must see neutral before it listens.
+    pub esc_arming: Duration,
+    /// Whether the calibration of the file was measured on this car.
+    pub calibrated: bool,
+    /// Where what is learned is kept.
+    pub state_file: Option<PathBuf>,
     /// Calibration, limits, reverse and steps, for the vehicle.
     pub config: DriveConfig,
 }

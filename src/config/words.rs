@@ -71,6 +71,70 @@ words! {
 }
 
 words! {
+    /// What makes pulses.
+    PwmKind {
+        /// The board's PWM block: exact, on four pins only.
+        Hardware = "hardware",
+        /// A thread that switches a pin: any pin, with jitter.
+        Software = "software",
+    }
+}
+
+words! {
+    /// How an H-bridge car steers.
+    SteeringKind {
+        /// With a servo.
+        Servo = "servo",
+        /// With a second motor: left and right side turn at different speeds.
+        Skid = "skid",
+    }
+}
+
+words! {
+    /// What a motor behind an H-bridge does at neutral.
+    NeutralKind {
+        /// It rolls.
+        Coast = "coast",
+        /// It is shorted, and brakes.
+        Brake = "brake",
+    }
+}
+
+words! {
+    /// What sees the start line.
+    LapKind {
+        /// Nothing.
+        None = "none",
+        /// A reed or Hall module: low over the magnet.
+        Magnetic = "magnetic",
+        /// A line sensor: high over black.
+        Infrared = "infrared",
+    }
+}
+
+words! {
+    /// How two lap sensors make one pass.
+    LapRule {
+        /// Either of them.
+        Any = "any",
+        /// Both at once.
+        All = "all",
+    }
+}
+
+words! {
+    /// Which chip measures the battery.
+    BatteryKind {
+        /// None.
+        None = "none",
+        /// A TI INA219: 12 bits, 26 V.
+        Ina219 = "ina219",
+        /// A TI INA226: 16 bits, 36 V.
+        Ina226 = "ina226",
+    }
+}
+
+words! {
     /// How the motor controller goes from forward to reverse.
     ReverseKind {
         /// An RC car ESC: brake, then neutral, then reverse.

@@ -7,7 +7,7 @@
 //! ```text
 //!   sim::SimCamera ─┐                        ┌─ openh264::OpenH264Encoder          ┌─ sim::SimActuators
 //!   (libcamera)  ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
-//!   (v4l)        ───┘                        └─ (v4l2m2m)                          └─ (pwm, pca9685, hbridge)
+//!   (v4l)        ───┘                        └─ (v4l2m2m)                          └─ car::Car ─ pi (pwm, pca9685, hbridge)
 //! ```
 //!
 //! | Trait | The device's duty | The caller's duty |
@@ -28,11 +28,16 @@ use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
 use crate::logic::units::{Kbps, Uptime};
 
+#[cfg(feature = "pi")]
+pub mod car;
 pub mod clock;
 #[doc(hidden)]
 pub mod figure;
 pub mod frame;
 pub mod openh264;
+#[cfg(feature = "pi")]
+pub mod pi;
+pub mod realtime;
 pub mod sim;
 
 pub use frame::Frame;

@@ -23,10 +23,12 @@
 
 pub mod backoff;
 pub mod drive;
+pub mod esc;
 pub mod failsafe;
 pub mod intent;
 pub mod pace;
 pub mod session;
+pub mod spread;
 pub mod telemetry;
 pub mod units;
 pub mod vehicle;

@@ -15,6 +15,7 @@
 )]
 
 pub mod bare;
+pub mod board;
 pub mod log;
 pub mod operator;
 pub mod pair;
@@ -71,7 +72,14 @@ pub struct Program {
 impl Program {
     /// Starts the program and waits until it has printed where its Spider listens.
     pub fn with_spider(args: &[&str], folder: &Folder, name: &str) -> Self {
-        let mut program = Self::start(args, folder, name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spidercar"));
+        command.args(args);
+        Self::listening(command, folder, name)
+    }
+
+    /// The same for a command that runs the program.
+    pub fn listening(command: Command, folder: &Folder, name: &str) -> Self {
+        let mut program = Self::spawn(command, folder, name);
         let stdout = program.child.stdout.take().expect("stdout is a pipe");
         let mut lines = BufReader::new(stdout).lines();
         let line = lines.next().and_then(Result::ok).unwrap_or_default();
@@ -86,10 +94,15 @@ impl Program {
 
     /// Starts the program.
     pub fn start(args: &[&str], folder: &Folder, name: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spidercar"));
+        command.args(args);
+        Self::spawn(command, folder, name)
+    }
+
+    fn spawn(mut command: Command, folder: &Folder, name: &str) -> Self {
         let log = folder.file(&format!("{name}.log"));
         let stderr = std::fs::File::create(&log).expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_spidercar"))
-            .args(args)
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

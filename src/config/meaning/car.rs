@@ -13,7 +13,7 @@ use crate::config::fault;
 use crate::config::kind::Value;
 use crate::config::schema::Id;
 use crate::config::settings::{Camera, Drive, Safety, Sim};
-use crate::config::words::{CameraSource, Output, ReverseKind, Rotation};
+use crate::config::words::{CameraSource, ReverseKind, Rotation};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
 };
@@ -41,15 +41,21 @@ impl Meaning<'_> {
     }
 
     pub(super) fn drive(&mut self) -> Found<Drive> {
-        let output = self.word(Id::DriveOutput, Output::from_word);
+        let output = self.wiring();
         let tick = self.period(Id::DriveTickHz);
         let calibration = self.calibration();
         let limits = self.limits();
         let reverse = self.reverse();
         let steps = self.steps();
+        let esc_arming = self.millis(Id::DriveEscArmingMs);
+        let calibrated = self.flag(Id::DriveCalibrated);
+        let state_file = self.text(Id::DriveStateFile).map(some_text);
         Ok(Drive {
             output: output?,
             tick: tick?,
+            esc_arming: esc_arming?,
+            calibrated: calibrated?,
+            state_file: state_file?.map(PathBuf::from),
             config: DriveConfig {
                 calibration: calibration?,
                 limits: limits?,

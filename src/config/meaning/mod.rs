@@ -8,6 +8,7 @@
 //! Knows nothing of: TOML; which flag or line a value came from, other than to pass it on.
 
 mod car;
+mod hardware;
 mod network;
 mod reading;
 
@@ -64,7 +65,7 @@ impl Outputs {
         let drive = meaning.drive();
         let sim = meaning.sim();
         let concerns = |problem: &Problem| {
-            ["drive", "sim"]
+            ["drive", "sim", "pwm", "pca9685", "hbridge"]
                 .iter()
                 .any(|table| problem.key().starts_with(table))
                 || problem.key().is_empty()
@@ -107,7 +108,12 @@ impl<'a> Meaning<'a> {
         let drive = self.drive();
         let failsafe = self.failsafe();
         let safety = self.safety();
+        let sensors = self.sensors();
+        if let (Ok(drive), Ok(sensors)) = (&drive, &sensors) {
+            self.nothing_twice(&drive.output, sensors)?;
+        }
         let telemetry_interval = self.period(Id::TelemetryRateHz);
+        let telemetry_bytes_per_s = self.whole(Id::TelemetryBytesPerS);
         let sim = self.sim();
         let log_level = self.word(Id::LogLevel, LogLevel::from_word);
         Ok(Config {
@@ -119,7 +125,9 @@ impl<'a> Meaning<'a> {
             drive: drive?,
             failsafe: failsafe?,
             safety: safety?,
+            sensors: sensors?,
             telemetry_interval: telemetry_interval?,
+            telemetry_bytes_per_s: telemetry_bytes_per_s?,
             sim: sim?,
             log_level: log_level?,
         })

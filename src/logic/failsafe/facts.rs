@@ -35,6 +35,8 @@ pub struct Health {
     pub board_hot: bool,
     /// Nobody has said where this car's neutral is.
     pub uncalibrated: bool,
+    /// The ESC has not seen neutral for long enough to listen.
+    pub esc_arming: bool,
 }
 
 impl Health {
@@ -47,6 +49,7 @@ impl Health {
         battery_low: false,
         board_hot: false,
         uncalibrated: false,
+        esc_arming: false,
     };
 
     /// The facts as bits, in the order of the fields; a set bit is good news for the first three and bad for the rest.
@@ -60,6 +63,7 @@ impl Health {
             self.battery_low,
             self.board_hot,
             self.uncalibrated,
+            self.esc_arming,
         ]
         .into_iter()
         .enumerate()
@@ -78,6 +82,7 @@ impl Health {
             battery_low: bits & 16 != 0,
             board_hot: bits & 32 != 0,
             uncalibrated: bits & 64 != 0,
+            esc_arming: bits & 128 != 0,
         }
     }
 
@@ -90,6 +95,7 @@ impl Health {
             .with_if(self.battery_low, Refusals::BATTERY_LOW)
             .with_if(self.board_hot, Refusals::BOARD_HOT)
             .with_if(self.uncalibrated, Refusals::UNCALIBRATED)
+            .with_if(self.esc_arming, Refusals::ESC_ARMING)
     }
 }
 

@@ -171,9 +171,11 @@ impl Refusals {
     pub const BOARD_HOT: Self = Self(2048);
     /// Nobody has said where this car's neutral is.
     pub const UNCALIBRATED: Self = Self(4096);
+    /// The ESC is still counting neutral pulses after power-on.
+    pub const ESC_ARMING: Self = Self(8192);
 
     /// Every reason there is.
-    pub const ALL: Self = Self(8191);
+    pub const ALL: Self = Self(16383);
 
     /// The set on the wire.
     #[must_use]

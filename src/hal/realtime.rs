@@ -4,6 +4,7 @@
 //! the same, after a warning: the tick is then as good as the scheduler's mood, and the guard stands behind it.
 //!
 //! ```text
+//!   pulses   SCHED_FIFO 42   software PWM: some 100 µs around each edge, only where a pin has no hardware for it
 //!   guard    SCHED_FIFO 41   looks every 20 ms
 //!   control  SCHED_FIFO 40   200 ticks a second, some 10 µs each
 //!   all else SCHED_OTHER     network, video
@@ -26,6 +27,9 @@ pub const CONTROL_PRIORITY: u8 = 40;
 
 /// Priority of the guard. choice: above the thread that it watches.
 pub const GUARD_PRIORITY: u8 = 41;
+
+/// Priority of a thread that makes pulses. choice: above the control thread, for a late edge is a wrong pulse.
+pub const PULSE_PRIORITY: u8 = 42;
 
 /// Gives the calling thread real-time priority, if that is allowed.
 pub fn raise(name: &str, priority: u8) {

@@ -1,0 +1,233 @@
+//! The hands of a Raspberry Pi: from the wiring that a configuration names to outputs that can be written.
+//!
+//! ```text
+//!   Wiring::Pwm      ─▶ two lines, hardware or software ─▶ servo::Servos ─┐
+//!   Wiring::Pca9685  ─▶ I2C bus ─▶ pca9685::Pca ──────────────────────────┼─▶ Pulses ─▶ hal::car::Car ─▶ Actuators
+//!   Wiring::Hbridge  ─▶ pins, one or two lines ─▶ hbridge::Bridge ────────┘
+//! ```
+//!
+//! The drivers ([`servo`], [`pca9685`], [`hbridge`], [`soft_pwm`]) are generic over the embedded-hal traits, so they are
+//! tested without a board; only [`pwm`], [`pins`] and this file know rppal, which is retired upstream (July 2025, up to
+//! Pi 5), so that another crate can take its place here.
+//!
+//! By symptom:
+//! - *this is no Raspberry Pi*: the program runs on something else, or the device tree is not mounted.
+//! - */sys/class/pwm/pwmchip0 is not there*: the PWM overlay is missing in `config.txt`; see `board/`.
+//! - *permission denied*: the user is not in the group `gpio` (pins, PWM) or `i2c` (bus), or the udev rule is missing.
+//! - */dev/i2c-1 is not there*: `dtparam=i2c_arm=on` is missing in `config.txt`, or the module `i2c-dev`.
+//!
+//! Promises: opening outputs moves nothing: the first thing on a wire is the setpoint of the first write, or what a
+//! program before this one left there.
+//! Knows nothing of: what a setpoint means, when to write.
+//! Sources: rppal 0.22 documentation, Raspberry Pi documentation (`config.txt`, overlays README).
+
+use std::error::Error;
+use std::fmt;
+
+use rppal::i2c::I2c;
+use rppal::system::DeviceInfo;
+
+use super::car::{Car, Pulses};
+use super::{Actuators, Source};
+use crate::config::hardware::{Hbridge, HbridgeSteering, Motor, Pca9685, Pwm, Wiring};
+use crate::config::words::PwmKind;
+
+pub mod hbridge;
+pub mod line;
+pub mod pca9685;
+pub mod pins;
+pub mod pwm;
+pub mod servo;
+pub mod soft_pwm;
+
+use hbridge::{Bridge, HalfBridge, Shared, Steerer};
+use line::Line;
+use servo::{Servo, Servos};
+
+/// How long the kernel may wait for an I2C transaction. choice: a tick at 200 Hz is 5 ms, the guard bites at 200 ms;
+/// the kernel counts in 10 ms. Its own default is a second, in which a control thread would stand still.
+const I2C_TIMEOUT_10MS: u32 = 2;
+
+/// Why outputs could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Not on this computer: use another `drive.output`, or run it on the board.
+    NoPi(String),
+    /// The pin cannot do it: the text names one that can.
+    WrongPin(String),
+    /// A device did not open: the text says what is missing.
+    Device {
+        /// The device, and what is to be done.
+        what: String,
+        /// What the system said.
+        source: Source,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPi(what) | Self::WrongPin(what) | Self::Device { what, .. } => {
+                f.write_str(what)
+            }
+        }
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Device { source, .. } => Some(source.as_ref()),
+            Self::NoPi(_) | Self::WrongPin(_) => None,
+        }
+    }
+}
+
+/// The board that this program runs on.
+///
+/// # Errors
+/// It is none that rppal knows.
+pub fn board() -> Result<DeviceInfo, OpenError> {
+    DeviceInfo::new().map_err(|_| {
+        OpenError::NoPi(
+            "this is no Raspberry Pi (neither /proc/cpuinfo nor /sys/firmware/devicetree names one); \
+             use drive.output = \"sim\" here"
+                .to_owned(),
+        )
+    })
+}
+
+/// Opens the outputs of a wiring.
+///
+/// # Errors
+/// What is missing, and what to do about it; the simulated car, which has no wires.
+pub fn outputs(wiring: &Wiring) -> Result<Box<dyn Actuators>, OpenError> {
+    let (pulses, device): (Box<dyn Pulses>, String) = match wiring {
+        Wiring::Sim => {
+            let what = "the simulated car has no wires";
+            return Err(OpenError::NoPi(what.to_owned()));
+        }
+        Wiring::Pwm(pwm) => (
+            Box::new(servos(pwm)?),
+            format!("pwm on BCM {} and {}", pwm.throttle_pin, pwm.steering_pin),
+        ),
+        Wiring::Pca9685(pca) => (
+            Box::new(chip(pca)?),
+            format!("pca9685 at 0x{:02x} on /dev/i2c-{}", pca.address, pca.bus),
+        ),
+        Wiring::Hbridge(bridge) => (
+            Box::new(self::bridge(bridge)?),
+            format!("h-bridge on BCM {}", bridge.motor.speed_pin),
+        ),
+    };
+    Ok(Box::new(Car::new(pulses, device)))
+}
+
+fn servos(settings: &Pwm) -> Result<Servos<Line>, OpenError> {
+    let mut lines = Lines::new(settings.kind)?;
+    Ok(Servos {
+        throttle: Servo::new(lines.open(settings.throttle_pin, settings.period)?),
+        steering: Servo::new(lines.open(settings.steering_pin, settings.period)?),
+    })
+}
+
+fn chip(settings: &Pca9685) -> Result<pca9685::Pca<I2c>, OpenError> {
+    let bus = settings.bus;
+    Ok(pca9685::Pca::new(
+        *settings,
+        i2c_bus(bus)?,
+        Box::new(move || i2c_bus(bus).map_err(Source::from)),
+    ))
+}
+
+/// Opens an I2C bus for a thread that cannot wait.
+///
+/// # Errors
+/// The bus is not there, or may not be used.
+pub fn i2c_bus(bus: u8) -> Result<I2c, OpenError> {
+    let device = |source: rppal::i2c::Error| OpenError::Device {
+        what: match &source {
+            rppal::i2c::Error::Io(err) if err.kind() == std::io::ErrorKind::NotFound => format!(
+                "/dev/i2c-{bus} is not there; put dtparam=i2c_arm=on into config.txt, load i2c-dev, restart"
+            ),
+            rppal::i2c::Error::Io(err) if err.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("/dev/i2c-{bus} may not be opened; the user must be in the group i2c")
+            }
+            rppal::i2c::Error::Io(_)
+            | rppal::i2c::Error::InvalidSlaveAddress(_)
+            | rppal::i2c::Error::UnknownModel
+            | rppal::i2c::Error::FeatureNotSupported => {
+                format!("/dev/i2c-{bus} does not open")
+            }
+        },
+        source: Box::new(source),
+    };
+    let i2c = I2c::with_bus(bus).map_err(device)?;
+    i2c.set_timeout(I2C_TIMEOUT_10MS).map_err(device)?;
+    Ok(i2c)
+}
+
+fn bridge(settings: &Hbridge) -> Result<Shared<rppal::gpio::OutputPin, Line>, OpenError> {
+    let gpio = pins::gpio()?;
+    let mut lines = Lines::new(settings.pwm)?;
+    let mut motor = |motor: Motor| -> Result<_, OpenError> {
+        Ok(HalfBridge::new(
+            pins::output(&gpio, motor.forward_pin)?,
+            pins::output(&gpio, motor.reverse_pin)?,
+            lines.open(motor.speed_pin, settings.speed_period)?,
+            settings.dead_time,
+        ))
+    };
+    let left = motor(settings.motor)?;
+    let steerer = match settings.steering {
+        HbridgeSteering::Skid(right) => Steerer::Skid(motor(right)?),
+        HbridgeSteering::Servo { pin, period } => {
+            Steerer::Servo(Servo::new(lines.open(pin, period)?))
+        }
+    };
+    let enable = settings
+        .enable_pin
+        .map(|pin| pins::output(&gpio, pin))
+        .transpose()?;
+    Ok(Shared::new(Bridge::new(
+        left,
+        steerer,
+        enable,
+        settings.neutral,
+    )))
+}
+
+/// Opens PWM lines of one kind, each channel once.
+struct Lines {
+    kind: LinesOf,
+}
+
+enum LinesOf {
+    Hardware(pwm::Chip),
+    Software(rppal::gpio::Gpio),
+}
+
+impl Lines {
+    fn new(kind: PwmKind) -> Result<Self, OpenError> {
+        let kind = match kind {
+            PwmKind::Hardware => LinesOf::Hardware(pwm::Chip::of(&board()?)?),
+            PwmKind::Software => LinesOf::Software(pins::gpio()?),
+        };
+        Ok(Self { kind })
+    }
+
+    fn open(&mut self, pin: u8, period: core::time::Duration) -> Result<Line, OpenError> {
+        match &mut self.kind {
+            LinesOf::Hardware(chip) => chip.open(pin, period).map(Line::Hardware),
+            LinesOf::Software(gpio) => {
+                let output = pins::output(gpio, pin)?;
+                soft_pwm::SoftPwm::start(output, pin, period)
+                    .map(Line::Software)
+                    .map_err(|source| OpenError::Device {
+                        what: format!("no thread for the pulses of BCM {pin}"),
+                        source: Box::new(source),
+                    })
+            }
+        }
+    }
+}

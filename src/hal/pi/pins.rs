@@ -1,0 +1,51 @@
+//! Plain output pins, through rppal.
+//!
+//! A pin that is given up must stay as it is: rppal would make it an input again, and the input of a motor driver that
+//! floats is anybody's guess. So the reset on drop is switched off, and neutral is what the caller wrote last.
+//!
+//! Promises: a pin that was opened is low until it is written; a pin is opened once. Knows nothing of: what it switches.
+//! Sources: rppal `gpio` documentation ("Reset on drop", "Exclusive access").
+
+use rppal::gpio::{Error, Gpio, OutputPin};
+
+use super::OpenError;
+
+/// The board's pins.
+///
+/// # Errors
+/// They are not there, or may not be used.
+pub fn gpio() -> Result<Gpio, OpenError> {
+    super::board()?;
+    Gpio::new().map_err(|source| OpenError::Device {
+        what: match &source {
+            Error::PermissionDenied(path) => {
+                format!("{path} may not be opened; the user must be in the group gpio")
+            }
+            Error::UnknownModel
+            | Error::PinUsed(_)
+            | Error::PinNotAvailable(_)
+            | Error::Io(_)
+            | Error::ThreadPanic => {
+                "the GPIO pins cannot be used; are /dev/gpiomem (/dev/gpiomem0 on a Pi 5) and /dev/gpiochip0 there?"
+                    .to_owned()
+            }
+        },
+        source: Box::new(source),
+    })
+}
+
+/// An output that is low, and stays as it is when it is dropped.
+///
+/// # Errors
+/// The pin is in use by another part of this program, or is not there.
+pub fn output(gpio: &Gpio, pin: u8) -> Result<OutputPin, OpenError> {
+    let mut output = gpio
+        .get(pin)
+        .map_err(|source| OpenError::Device {
+            what: format!("BCM {pin} cannot be used"),
+            source: Box::new(source),
+        })?
+        .into_output_low();
+    output.set_reset_on_drop(false);
+    Ok(output)
+}

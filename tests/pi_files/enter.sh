@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Puts a Pi's files where rppal looks for them and runs a program there, in a mount namespace of its own.
+#
+# Runs where: any Linux, as root. Called by tests/pi_files_e2e.rs.
+# Needs:      unshare (util-linux); ROOT with firmware/, class/ and dev/ as the test made them.
+# Changes:    nothing outside the namespace; what the program writes can be read below ROOT meanwhile.
+# usage: enter.sh ROOT PROGRAM [ARGUMENT...]     SHIM=FILE: LD_PRELOAD for the program alone
+set -euo pipefail
+case "${1:-}" in
+    -h | --help | "") sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+if [ "${ENTERED:-}" != 1 ]; then
+    ENTERED=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+root=$1
+shift
+cp -a /dev/null /dev/zero /dev/full /dev/urandom /dev/random "$root/dev/"
+mount --bind "$root/firmware" /sys/firmware
+mount --bind "$root/class" /sys/class
+mount --bind "$root/dev" /dev
+unset ENTERED
+LD_PRELOAD=${SHIM:-} exec "$@"

@@ -1,0 +1,352 @@
+//! The real outputs on a Pi's files: what is written, in which order, and what is left after an exit and a crash.
+//!
+//! Nothing here is a board: files keep what is written to them, and that is what is compared, with the values that the
+//! kernel's PWM documentation and the BCM2835, BCM2711 and RP1 datasheets ask for. Needs root (mount namespaces).
+
+mod harness;
+
+use harness::board::{Board, Model};
+use harness::{Operator, Program, until};
+
+/// Steering and throttle at once, no slew: each command is one change.
+const AT_ONCE: [&str; 3] = [
+    "drive.throttle_slew_permille_per_s=0",
+    "failsafe.slow_permille=1000",
+    "drive.tick_hz=200",
+];
+
+/// Channels of pins 18 and 19.
+const fn channels(model: Model) -> (u8, u8) {
+    match model {
+        Model::Pi5 => (2, 3),
+        Model::Pi3 | Model::Pi4 | Model::Zero2W => (0, 1),
+    }
+}
+
+async fn car(board: &Board, sets: &[&str]) -> (Program, Operator) {
+    let sets: Vec<&str> = AT_ONCE.iter().chain(sets).copied().collect();
+    let car = board.car(&sets);
+    let mut operator = Operator::connect(&car.url()).await;
+    operator.take_over().await;
+    (car, operator)
+}
+
+/// Commands until the pulses are these, in microseconds.
+async fn pulses(board: &Board, operator: &mut Operator, command: (i32, i32), wanted: (u64, u64)) {
+    let (throttle, steering) = channels(board.model);
+    let mut seen = (0, 0);
+    let deadline = std::time::Instant::now() + harness::PATIENCE;
+    while seen != wanted {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{:?}: {command:?} gives {seen:?} and not {wanted:?}",
+            board.model
+        );
+        operator.drive(command.0, command.1).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        seen = (board.duty(throttle) / 1000, board.duty(steering) / 1000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hardware_pwm_gets_these_values_on_every_board() {
+    for model in Model::ALL {
+        let board = Board::new("pwm", model);
+        let chip = model.pwm_chip();
+        let (throttle, steering) = channels(model);
+        let (mut car, mut operator) = car(&board, &["drive.output=pwm"]).await;
+
+        // Opening: no pulse of an older period, then the period, and neutral as the first pulse.
+        let line =
+            |channel: u8, file: &str, value: &str| format!("{chip}/pwm{channel}/{file} {value}");
+        let set_up = |channel| {
+            [
+                ("enable", "0"),
+                ("duty_cycle", "0"),
+                ("period", "20000000"),
+                ("polarity", "normal"),
+                ("enable", "1"),
+            ]
+            .map(|(file, value)| line(channel, file, value))
+        };
+        let mut first: Vec<String> = set_up(throttle)
+            .into_iter()
+            .chain(set_up(steering))
+            .collect();
+        first.push(line(throttle, "duty_cycle", "1500000"));
+        first.push(line(steering, "duty_cycle", "1500000"));
+        assert_eq!(
+            board.writes().get(..12),
+            Some(first.as_slice()),
+            "{model:?}"
+        );
+
+        pulses(&board, &mut operator, (0, 1000), (1500, 2000)).await;
+        pulses(&board, &mut operator, (0, -1000), (1500, 1000)).await;
+        pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
+        let before = board.writes().len();
+        pulses(&board, &mut operator, (-1000, 0), (1000, 1500)).await;
+        let throttles = format!("{chip}/pwm{throttle}/duty_cycle ");
+        let mut way: Vec<String> = board.writes()[before..]
+            .iter()
+            .filter_map(|line| line.strip_prefix(&throttles).map(str::to_owned))
+            .collect();
+        way.dedup();
+        assert_eq!(
+            way.iter()
+                .skip_while(|value| *value == "2000000")
+                .collect::<Vec<_>>(),
+            ["1300000", "1500000", "1000000"],
+            "{model:?}: brake, neutral, reverse"
+        );
+
+        // A crash in reverse: the pulses go on, for the hardware needs no process; `neutral` ends them.
+        car.signal("-KILL");
+        car.wait();
+        let state = |channel| {
+            ["period", "duty_cycle", "polarity", "enable"].map(|file| board.pwm(channel, file))
+        };
+        assert_eq!(state(throttle), ["20000000", "1000000", "normal", "1"]);
+        let before = board.writes().len();
+        let (code, _, log) = board.run(&["neutral", "--set", "drive.output=pwm"]);
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(
+            board.writes()[before..],
+            [
+                line(throttle, "duty_cycle", "1500000"),
+                line(steering, "duty_cycle", "1500000")
+            ],
+            "{model:?}: taken over without a gap"
+        );
+
+        // An orderly end leaves neutral on the wire, and the channel on.
+        let (mut car, mut operator) = self::car(&board, &["drive.output=pwm"]).await;
+        pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
+        car.signal("-TERM");
+        assert_eq!(car.wait(), Some(0));
+        for channel in [throttle, steering] {
+            assert_eq!(
+                state(channel),
+                ["20000000", "1500000", "normal", "1"],
+                "{model:?}"
+            );
+        }
+        if model == Model::Pi5 {
+            assert!(
+                board
+                    .writes()
+                    .iter()
+                    .all(|line| line.starts_with("pwmchip2/")),
+                "the fan was touched"
+            );
+        }
+    }
+}
+
+/// Offsets of what an output pin needs. BCM2835 datasheet 6.1; RP1 peripherals 3.1.4 and 3.3.2.
+struct Pins {
+    model: Model,
+}
+
+impl Pins {
+    /// Whether a pin was made an output. (On a Pi 5 the drive of only the last one is seen, in a register that sets.)
+    fn is_output(&self, board: &Board, pin: u64) -> bool {
+        match self.model {
+            Model::Pi5 => {
+                board.register(pin * 8 + 4) & 0x1F == 5 && board.register(0x1_2004) == 1 << 25
+            }
+            Model::Pi3 | Model::Pi4 | Model::Zero2W => {
+                board.register(pin / 10 * 4) >> (pin % 10 * 3) & 7 == 1
+            }
+        }
+    }
+
+    /// What was written last to "set these pins" and "clear these pins".
+    fn set_and_clear(&self, board: &Board) -> (u32, u32) {
+        let (set, clear) = match self.model {
+            Model::Pi5 => (0x1_2000, 0x1_3000),
+            Model::Pi3 | Model::Pi4 | Model::Zero2W => (0x1C, 0x28),
+        };
+        (board.register(set), board.register(clear))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_h_bridge_gets_these_register_bits_on_every_board() {
+    const BRIDGE: [&str; 5] = [
+        "drive.output=hbridge",
+        "drive.reverse=direct",
+        "hbridge.forward_pin=23",
+        "hbridge.reverse_pin=24",
+        "hbridge.enable_pin=25",
+    ];
+    let bit = |pin: u32| 1_u32 << pin;
+    for model in Model::ALL {
+        let board = Board::new("hbridge", model);
+        let pins = Pins { model };
+        let (speed, servo) = channels(model);
+        let (mut car, mut operator) = car(&board, &BRIDGE).await;
+        for pin in [23, 24, 25] {
+            assert!(
+                pins.is_output(&board, pin),
+                "{model:?}: BCM {pin} is no output"
+            );
+        }
+        assert_eq!(board.pwm(speed, "period"), "1000000", "1 kHz");
+        assert_eq!(board.pwm(servo, "period"), "20000000", "50 Hz");
+        assert_eq!(board.duty(speed), 0, "{model:?}: neutral");
+
+        // The last pin that is written is the one that counts: see the order in hal/pi/hbridge.rs.
+        for (throttle, duty_us, set, clear) in [
+            (1000, 1000, 23, 24),
+            (-1000, 1000, 24, 23),
+            (500, 540, 23, 24),
+        ] {
+            let wanted = (bit(set), bit(clear));
+            let holds =
+                || board.duty(speed) == duty_us * 1000 && pins.set_and_clear(&board) == wanted;
+            operator
+                .drive_until(
+                    throttle,
+                    &format!("{model:?}: {throttle}: {duty_us} us, {wanted:x?}"),
+                    holds,
+                )
+                .await;
+        }
+        operator
+            .drive_until(0, &format!("{model:?}: neutral"), || {
+                board.duty(speed) == 0 && pins.set_and_clear(&board).1 == bit(25)
+            })
+            .await;
+
+        // A crash while driving, then the unit's stop-post step.
+        operator
+            .drive_until(1000, "full speed", || board.duty(speed) == 1_000_000)
+            .await;
+        car.signal("-KILL");
+        car.wait();
+        assert_eq!(board.duty(speed), 1_000_000, "hardware PWM goes on");
+        let mut args = vec!["neutral"];
+        args.extend(BRIDGE.iter().flat_map(|set| ["--set", set]));
+        let (code, _, log) = board.run(&args);
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(board.duty(speed), 0);
+        assert_eq!(
+            pins.set_and_clear(&board).1,
+            bit(25),
+            "the enable pin is low"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_original_car_gets_these_bytes_on_the_bus() {
+    let board = Board::new("pca", Model::Pi4);
+    let (mut car, mut operator) = car(&board, &["drive.output=pca9685"]).await;
+    let first = [
+        "i2c 40 00",             // MODE1? asleep, as after power-on
+        "i2c 40 fe 65",          // 60 Hz
+        "i2c 40 00 31",          // auto-increment
+        "i2c 40 06 00 00 70 01", // throttle: 368 counts
+        "i2c 40 0a 00 00 70 01", // steering
+        "i2c 40 00 21",          // awake
+        "i2c 40 06 00 00 70 01 00 00 70 01",
+    ];
+    assert_eq!(board.writes()[..first.len()], first);
+    let wrote = |bytes: &str| {
+        let line = format!("i2c 40 06 {bytes}");
+        let writes = board.writes();
+        writes.iter().rev().find(|line| line.len() > 20) == Some(&line)
+    };
+    // 2000 us are 490 counts (0x1ea), 1000 us are 245 (0xf5).
+    operator
+        .drive_until(1000, "full forward", || wrote("00 00 ea 01 00 00 70 01"))
+        .await;
+
+    // The bus fails while driving: told, not armable, and neutral as soon as it works again.
+    std::fs::write(board.folder.file("i2c-fails"), "").expect("a broken bus");
+    car.logged("Remote I/O error").await;
+    until("a car that says that its outputs fail", || {
+        operator
+            .number("refusals")
+            .is_some_and(|bits| bits & 64 != 0)
+    })
+    .await;
+    std::fs::remove_file(board.folder.file("i2c-fails")).expect("a mended bus");
+    until("neutral after the bus was mended", || {
+        wrote("00 00 70 01 00 00 70 01")
+    })
+    .await;
+    operator.take_over().await;
+    operator
+        .drive_until(1000, "full forward again", || {
+            wrote("00 00 ea 01 00 00 70 01")
+        })
+        .await;
+    car.signal("-TERM");
+    assert_eq!(car.wait(), Some(0));
+    assert!(wrote("00 00 70 01 00 00 70 01"), "neutral at the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_esc_that_wakes_up_keeps_the_car_from_being_armed() {
+    let board = Board::new("esc", Model::Pi4);
+    let began = std::time::Instant::now();
+    let sets = ["drive.output=pwm", "drive.esc_arming_ms=3000"];
+    let car = board.car(&sets);
+    let mut operator = Operator::connect(&car.url()).await;
+    operator.drive(0, 0).await;
+    until("the reason in telemetry", || {
+        operator
+            .number("refusals")
+            .is_some_and(|bits| bits & 8192 != 0)
+    })
+    .await;
+    operator.take_over().await;
+    assert!(
+        began.elapsed() >= std::time::Duration::from_secs(3),
+        "armed after {:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_with_what_to_do() {
+    let cases: [(&str, &[&str], &str); 5] = [
+        (
+            "class/pwm/pwmchip0",
+            &["drive.output=pwm"],
+            "dtoverlay=pwm-2chan",
+        ),
+        ("dev/i2c-1", &["drive.output=pca9685"], "dtparam=i2c_arm=on"),
+        ("dev/gpiochip0", &["drive.output=hbridge"], "/dev/gpiochip0"),
+        (
+            "",
+            &["drive.output=pwm", "pwm.throttle_pin=17"],
+            "use 12, 13, 18 or 19",
+        ),
+        (
+            "",
+            &["drive.output=pwm", "pwm.throttle_pin=13"],
+            "same PWM channel",
+        ),
+    ];
+    for (missing, sets, wanted) in cases {
+        let board = Board::new("missing", Model::Pi4);
+        if !missing.is_empty() {
+            std::fs::remove_file(board.folder.file(missing)).expect("it was there");
+        }
+        let mut args = vec!["neutral"];
+        args.extend(sets.iter().flat_map(|set| ["--set", set]));
+        let (code, _, log) = board.run(&args);
+        assert_eq!(code, Some(3), "{sets:?}: {log}");
+        assert!(log.contains(wanted), "{sets:?}: {log}");
+    }
+    // And on a machine that is no Pi at all.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_spidercar"))
+        .args(["neutral", "--set", "drive.output=pwm"])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no Raspberry Pi"));
+}
