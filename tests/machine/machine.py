@@ -97,6 +97,7 @@ class Machine:
             *("-chardev", f"socket,id=console,fd={console_of_qemu.fileno()},logfile={self.folder / 'console'}"),
             *("-chardev", f"socket,id=monitor,fd={monitor_of_qemu.fileno()}", "-mon", "chardev=monitor,mode=control"),
             *("-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no" if self.tap else "user,id=net"),
+            *("-D", self.folder / "trace"),
             *("-kernel", self.system.kernel().image, "-initrd", archive, "-append", append),
             *self.hardware(),
         ]

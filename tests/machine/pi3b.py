@@ -3,18 +3,19 @@
 Debian's kernel and device tree, one USB network adapter, everything in RAM. Emulated: the GPIO registers (levels and
 functions), the clock, the serial lines, USB. Not emulated: PWM and I2C hardware, edge interrupts, camera, encoder.
 
-Sources: datasheet: BCM2835 ARM Peripherals, chapter 6 (registers); QEMU: hw/gpio/bcm2835_gpio.c (what is emulated).
+Sources: datasheet: BCM2835 ARM Peripherals, chapter 6; QEMU: hw/gpio/bcm2835_gpio.c (what is emulated).
 """
 
+import contextlib
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from gpio import GPFSEL0, GPLEV0, TRACE_EVENT, Record
 from image import System
 from machine import Machine
 
-# datasheet: GPIO at 0x7e200000 on the bus, which is 0x3f200000 for the processor of a Pi 3.
-GPIO = 0x3F200000
-GPFSEL0, GPSET0, GPCLR0, GPLEV0 = GPIO, GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
 PINS_PER_FSEL, FSEL_OUTPUT = 10, 1
 
 
@@ -26,6 +27,10 @@ class Pi3b(Machine):
     tty = "ttyS1,115200"
     # rppal maps the registers through /dev/mem, which the kernel's own GPIO driver holds.
     append = Machine.append + " iomem=relaxed"
+
+    def __init__(self, folder: Path, **common) -> None:
+        super().__init__(folder, **common)
+        self._records = 0
 
     def hardware(self) -> list[str]:
         tree = self.system.kernel().folder / "dtb/broadcom/bcm2837-rpi-3-b.dtb"
@@ -51,3 +56,20 @@ class Pi3b(Machine):
         """Whether a pin is an output."""
         word = self.registers(GPFSEL0 + 4 * (pin // PINS_PER_FSEL))[0]
         return word >> (3 * (pin % PINS_PER_FSEL)) & 7 == FSEL_OUTPUT
+
+    @contextlib.contextmanager
+    def record(self) -> Iterator[Record]:
+        """Records the edges of all pins while the block runs; they are there when it ends."""
+        self._records += 1
+        trace = self.folder / f"trace-{self._records}"
+        self.monitor.human(f"logfile {trace}")
+        self.monitor.human(f"trace-event {TRACE_EVENT} on")
+        record = Record(self.gpio_levels(), time.monotonic())
+        try:
+            yield record
+        finally:
+            record.end = time.monotonic()
+            self.monitor.human(f"trace-event {TRACE_EVENT} off")
+            self.monitor.human(f"logfile {self.folder / 'trace'}")
+        record.read(trace)
+        trace.unlink()
