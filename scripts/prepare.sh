@@ -9,10 +9,10 @@ set -euo pipefail
 
 usage() {
     sed -n '2,8s/^# \{0,1\}//p' "$0"
-    echo "usage: prepare.sh build|test    build: what compiling needs; test: all of it"
+    echo "usage: prepare.sh build|pi|test    build: what compiling needs; pi: what making things for a Pi needs; test: all of it"
 }
 case "${1:-}" in
-    build | test) what=$1 ;;
+    build | pi | test) what=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -21,9 +21,14 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 
-need cc gcc
-need c++ g++
-need nasm nasm # OpenH264 is built without its assembler, and three times slower, where this is missing
+if [ "$what" != pi ]; then
+    need cc gcc
+    need c++ g++
+    need nasm nasm # OpenH264 is built without its assembler, and three times slower, where this is missing
+fi
+if [ "$what" != build ]; then
+    need mmdebstrap mmdebstrap # unpacks Debian packages of any architecture
+fi
 if [ "$what" = test ]; then
     need chromium chromium
     need node nodejs
@@ -42,7 +47,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-if ! command -v cargo >/dev/null 2>&1; then
+if [ "$what" != pi ] && ! command -v cargo >/dev/null 2>&1; then
     echo "prepare: there is no cargo here. Install Rust 1.90 or newer (rustup, or your system's packages) and run this again." >&2
     exit 1
 fi

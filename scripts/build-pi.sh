@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Builds the program for a 64-bit Raspberry Pi OS (trixie), from this machine's work tree, at this machine's speed.
+#
+# usage: build-pi.sh [--fast] [CARGO-BUILD-ARGUMENT...]
+#   --fast    for tests: no link-time optimisation and no debug information, so minutes less; the code is the same
+#   others    go to `cargo build` as they are: --features pi, --profile NAME, --example NAME ...
+#
+#   work tree ──(read only)──┐
+#   ~/.cargo ────────────────┼──▶ Debian trixie (amd64) with aarch64 compilers ──▶ program ──▶ stripped + .debug
+#   cached target folder ────┘    libcamera, Rust from trixie-backports
+#
+# Runs where: an amd64 Debian (root or sudo). Only 64-bit: the Pi's 32-bit systems are out of scope.
+# Needs:      Debian's mirror and the crates' registry, the first time. Installs mmdebstrap (prepare.sh pi).
+# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the build root (2.4 GB, made once), the target folder, and the
+#             results; ~/.cargo: crates that were not there. Mounts are in a namespace of their own: they are gone
+#             when the build is, however it ends.
+# Prints on stdout the path of each program it made, and on stderr its size and the libraries it wants.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
+
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+flavour=release profile=(CARGO_PROFILE_RELEASE_DEBUG=line-tables-only)
+arguments=()
+for argument in "$@"; do
+    case $argument in
+        --fast) flavour=fast profile=(CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16) ;;
+        -h | --help) usage; exit 0 ;;
+        --target | --target=*) echo "build-pi: the target is aarch64-unknown-linux-gnu; 32-bit is out of scope" >&2; exit 2 ;;
+        *) arguments+=("$argument") ;;
+    esac
+done
+case " ${arguments[*]-} " in
+    *" --profile "* | *" --profile="*) ;;
+    *) arguments=(--release "${arguments[@]}") ;;
+esac
+if [ "$(id -u)" != 0 ]; then
+    exec sudo --preserve-env=CARGO_HOME HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "$@"
+fi
+
+"$top/scripts/prepare.sh" pi >&2
+root=$("$top/scripts/debian-root.sh" pi-build --arch amd64,arm64 --newest --configure \
+    build-essential pkg-config ca-certificates rustc cargo libstd-rust-dev:arm64 clang libclang-dev \
+    gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev:arm64 libcamera-dev:arm64)
+target=$cache/pi-target
+results=$cache/pi/$flavour
+registry=${CARGO_HOME:-$HOME/.cargo}
+certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+mkdir -p "$target" "$results" "$registry" "$root"/{spidercar,target,cargo}
+
+# One build at a time in one target folder, whichever work tree it comes from. Cargo sees that a file changed by its
+# time alone, and another tree's files can be older and yet different.
+exec 9>"$target/.lock"
+flock 9
+if [ "$(cat "$target/.tree" 2>/dev/null)" != "$top" ]; then
+    find "$target" -depth -path '*/.fingerprint/spidercar-*' -delete
+    echo "$top" >"$target/.tree"
+fi
+
+# What runs inside: mounts, then cargo. $1 is the root; the rest are cargo's arguments.
+# shellcheck disable=SC2016  # expanded inside
+inside='
+    set -eu
+    root=$1 tree=$2 target=$3 registry=$4 certificates=$5
+    shift 5
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    mount --bind "$tree" "$root/spidercar"
+    mount -o remount,bind,ro "$root/spidercar"
+    mount --bind "$target" "$root/target"
+    mount --bind "$registry" "$root/cargo"
+    mount --bind "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"
+    touch "$root/etc/resolv.conf"
+    mount --bind "$(realpath /etc/resolv.conf)" "$root/etc/resolv.conf"
+    cd "$root/spidercar"
+    exec chroot "$root" env --chdir=/spidercar cargo build --locked --target aarch64-unknown-linux-gnu "$@"
+'
+cross=aarch64-linux-gnu
+environment=(
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 CARGO_HOME=/cargo CARGO_TARGET_DIR=/target
+    CARGO_TERM_COLOR=never CARGO_BUILD_RUSTC_WRAPPER=
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$cross-gcc" CARGO_PROFILE_RELEASE_STRIP=none
+    CC_aarch64_unknown_linux_gnu="$cross-gcc" CXX_aarch64_unknown_linux_gnu="$cross-g++"
+    AR_aarch64_unknown_linux_gnu="$cross-ar" PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_PATH="/usr/lib/$cross/pkgconfig"
+    "${profile[@]}"
+)
+for name in http_proxy https_proxy no_proxy CARGO_BUILD_JOBS CARGO_NET_OFFLINE; do
+    [ -z "${!name:-}" ] || environment+=("$name=${!name}")
+done
+
+# Killing `unshare` kills all that is inside, and with it go the mounts.
+messages=$(mktemp)
+build=
+finish() {
+    [ -z "$build" ] || kill -KILL "$build" 2>/dev/null || true
+    rm -f "$messages"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+env -i "${environment[@]}" unshare --mount --propagation private --pid --fork --kill-child \
+    sh -c "$inside" inside "$root" "$top" "$target" "$registry" "$certificates" \
+    --message-format=json-render-diagnostics "${arguments[@]}" >"$messages" 9>&- &
+build=$!
+wait "$build"
+build=
+
+made=$(sed -n 's/.*"executable":"\/target\([^"]*\)".*/\1/p' "$messages")
+[ -n "$made" ] || { echo "build-pi: cargo made no program" >&2; exit 1; }
+tools=$root/usr/bin/$cross
+run() { "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$@"; }
+while read -r program; do
+    name=$(basename "$program")
+    run "$tools-objcopy" --only-keep-debug "$target$program" "$results/$name.debug"
+    run "$tools-objcopy" --strip-all "$target$program" "$results/$name.new"
+    (cd "$results" && run "$tools-objcopy" --add-gnu-debuglink="$name.debug" "$name.new")
+    mv "$results/$name.new" "$results/$name"
+    {
+        echo "$name: $(stat -c %s "$results/$name") bytes, debug symbols $(stat -c %s "$results/$name.debug") bytes"
+        run "$tools-readelf" -d "$results/$name" | sed -n 's/.*Shared library: \[\(.*\)\]/  wants \1/p'
+    } >&2
+    echo "$results/$name"
+done <<<"$made"
+echo "build-pi: $flavour build in $SECONDS s" >&2
