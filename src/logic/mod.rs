@@ -11,6 +11,7 @@
 //!                        lease     ◀─────┼─────▶ drive
 //!                                        └─────▶ pace
 //!
+//!  sensor edges ─▶ lap ─▶ passes      volts ─▶ battery ─▶ level      degrees ─▶ heat ─▶ hot?
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
 //!
@@ -22,9 +23,12 @@
 //! - Every function that takes outside data is total: an answer or a named refusal, never a panic.
 
 pub mod backoff;
+pub mod battery;
 pub mod drive;
 pub mod failsafe;
+pub mod heat;
 pub mod intent;
+pub mod lap;
 pub mod pace;
 pub mod session;
 pub mod telemetry;
@@ -32,6 +36,7 @@ pub mod units;
 pub mod vehicle;
 pub mod wire;
 
+mod budget;
 mod freshness;
 mod json;
 mod lease;
