@@ -238,6 +238,7 @@ impl Running {
                 (self.log_lost, self.actuator_ok) = (true, true);
             }
             Err(err @ ActuatorError::Output { .. }) => {
+                self.board.readings.output_errors.count();
                 if self.actuator_ok {
                     tracing::error!(
                         "{}; trying again on each tick, the car cannot be armed",
