@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
-    ArmCommand, Board, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong,
-    ViewReport, Want, decode,
+    ArmCommand, Board, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing,
+    Ping, Pong, ViewReport, Want, decode,
 };
 
 fn folder() -> PathBuf {

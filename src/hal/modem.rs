@@ -80,6 +80,12 @@ impl Modem {
         self.percent
     }
 
+    /// Whether no question is under way.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.question.is_none()
+    }
+
     fn ask(&self, now: Uptime) -> Option<Question> {
         let mut child = Command::new(&self.program)
             .args(["--modem", "any", "--output-json"])

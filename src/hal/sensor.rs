@@ -51,6 +51,9 @@ pub enum LapEvent {
 
 /// Sees the car pass the start line.
 pub trait LapSensor: Send {
+    /// The device, for people.
+    fn name(&self) -> &str;
+
     /// What the pins are now; `true` is over the mark. A second pin that is not there never is.
     ///
     /// # Errors

@@ -103,6 +103,10 @@ fn failure(step: &'static str) -> SensorError {
 }
 
 impl LapSensor for Script {
+    fn name(&self) -> &'static str {
+        "made-up"
+    }
+
     fn levels(&mut self) -> Result<[bool; 2], SensorError> {
         Ok([self.is_over.load(Ordering::Relaxed), false])
     }
@@ -273,8 +277,11 @@ fn trouble_is_said_once_and_tried_ever_more_rarely() {
 
 // ---- what is read once a second ----
 
+/// What a made-up monitor says: millivolts, that it has not measured yet, or that it failed.
+type Answer = Result<Option<u16>, ()>;
+
 /// A battery monitor that answers what it is told to.
-struct Monitor(Arc<Mutex<VecDeque<Result<Option<u16>, ()>>>>);
+struct Monitor(Arc<Mutex<VecDeque<Answer>>>);
 
 impl BatteryMonitor for Monitor {
     fn read(&mut self) -> Result<Option<Power>, SensorError> {
@@ -289,7 +296,7 @@ impl BatteryMonitor for Monitor {
     }
 }
 
-fn slow(board: &Arc<Board>, root: &Path, answers: &[Result<Option<u16>, ()>]) -> Slow {
+fn slow(board: &Arc<Board>, root: &Path, answers: &[Answer]) -> Slow {
     let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));
     let part = BatteryPart {
         open: Box::new(move || Ok(Box::new(Monitor(Arc::clone(&answers))))),

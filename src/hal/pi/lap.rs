@@ -219,12 +219,6 @@ impl GpioLap {
         })
     }
 
-    /// The chip, for people.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     fn failed(&self, step: &'static str, err: gpiocdev::Error) -> SensorError {
         SensorError::Failed {
             sensor: format!("lap sensor: {}", self.name),
@@ -292,6 +286,10 @@ const fn gap(before: u32, now: u32) -> u32 {
 }
 
 impl LapSensor for GpioLap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn levels(&mut self) -> Result<[bool; 2], SensorError> {
         let first = self.is_over(self.first)?;
         let second = match self.second {

@@ -103,7 +103,7 @@ fn a_lap_shorter_than_the_minimum_is_not_told_and_counted() {
             laps.extend(detector.advance(at(left + DEBOUNCE_US)));
         }
         assert_eq!(laps.len(), told, "a lap of {lap} us");
-        assert_eq!(detector.early(), if told == 1 { 1 } else { 0 });
+        assert_eq!(detector.early(), u32::from(told == 1));
         if let Some(second) = laps.get(1) {
             assert_eq!(second.lap, Some(Duration::from_micros(lap)));
             assert_eq!(second.count, 2);

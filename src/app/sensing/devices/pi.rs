@@ -12,11 +12,7 @@ use crate::hal::sensor::{BatteryMonitor, LapSensor};
 /// How to open this lap sensor.
 ///
 /// # Errors
-/// None in this build.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a build without `pi` refuses here"
-)]
+/// None: a build without `pi` has some.
 pub fn lap_sensor(lap: &Lap) -> Result<Open<dyn LapSensor>, Fatal> {
     let settings = lap_settings(lap);
     Ok(Box::new(move || Ok(Box::new(lap::open(&settings)?))))
@@ -25,11 +21,7 @@ pub fn lap_sensor(lap: &Lap) -> Result<Open<dyn LapSensor>, Fatal> {
 /// How to open this battery's monitor.
 ///
 /// # Errors
-/// None in this build.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a build without `pi` refuses here"
-)]
+/// None: a build without `pi` has some.
 pub fn battery_monitor(battery: &Battery) -> Result<Open<dyn BatteryMonitor>, Fatal> {
     let settings = BatterySettings {
         chip: match battery.chip {

@@ -38,7 +38,7 @@ fn write(register: u8, value: u16) -> Vec<Transaction> {
 
 /// INA219, SBOS448G table 2 (registers): 00 configuration, 01 shunt voltage, 02 bus voltage.
 /// 8.6.2.1: BRNG 1 (32 V), PG 11 (320 mV), BADC 1111 and SADC 1111 (128 samples), MODE 111 (both, continuous).
-const CONFIGURE_219: u16 = 0b001_11_1111_1111_111;
+const CONFIGURE_219: u16 = 0b0011_1111_1111_1111;
 
 fn set_up_219() -> Vec<Transaction> {
     [write(0x00, CONFIGURE_219), read219(0x00, CONFIGURE_219)].concat()
@@ -46,7 +46,7 @@ fn set_up_219() -> Vec<Transaction> {
 
 /// INA226, SBOS547B table 7-1: 00 configuration, 01 shunt, 02 bus, 06 mask/enable, FE maker, FF die.
 /// 7.1.1: bit 14 is 1, AVG 011 (64), VBUSCT 100 and VSHCT 100 (1.1 ms), MODE 111 (both, continuous).
-const CONFIGURE_226: u16 = 0b0100_011_100_100_111;
+const CONFIGURE_226: u16 = 0b0100_0111_0010_0111;
 
 fn set_up_226() -> Vec<Transaction> {
     [

@@ -1,4 +1,4 @@
-//! What can be tested without a GPIO chip; the rest is tests/lap_gpio_sim.rs, on a kernel that has one.
+//! What can be tested without a GPIO chip; the rest is `tests/lap_gpio_sim.rs`, on a kernel that has one.
 
 use super::*;
 
