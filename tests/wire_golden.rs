@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
-    ArmCommand, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong,
-    ViewReport, Want, decode,
+    ArmCommand, Board, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing,
+    Ping, Pong, ViewReport, Want, decode,
 };
 
 fn folder() -> PathBuf {
@@ -110,6 +110,38 @@ fn said() -> Vec<(&'static str, Outgoing)> {
         load_permille: 465,
         mem_kb: 17_484,
     };
+    let bare = Board {
+        v: 1,
+        t_us: 4_524_832_142,
+        cpu_permille: Some(465),
+        mem_free_kb: Some(612_345),
+        up_s: Some(4_524),
+        ..Board::default()
+    };
+    let board = Board {
+        battery: Some(1),
+        battery_mv: Some(6_912),
+        battery_ma: Some(-830),
+        temp_celsius: Some(61),
+        throttled: Some(0x5_0005),
+        under_voltage: Some(1),
+        wifi_dbm: Some(-58),
+        modem_percent: Some(63),
+        laps: Some(3),
+        last_lap_ms: Some(12_345),
+        sensor_errors: 1,
+        laps_early: 2,
+        edges_lost: 3,
+        laps_untold: 4,
+        link_drops: 5,
+        link_failures: 6,
+        restarts: 7,
+        video_restarts: 8,
+        output_errors: 9,
+        delayed: 10,
+        unsent: 11,
+        ..bare
+    };
     vec![
         (
             "out-pong",
@@ -127,6 +159,8 @@ fn said() -> Vec<(&'static str, Outgoing)> {
             },
         ),
         ("out-car", Outgoing::Car(car)),
+        ("out-board", Outgoing::Board(board)),
+        ("out-board-bare", Outgoing::Board(bare)),
     ]
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   control ── status ──▶ metrics            video ── last frame, last unit, sizes ──▶ control, metrics
 //!   link ── key frame wanted, target rate, somebody there ──▶ video
+//!   sensing and everybody ── readings, counters ──▶ metrics, control
 //! ```
 //!
 //! Promises: nobody waits for anybody here. Knows nothing of: who reads what when.
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::newest::Newest;
+use super::readings::Readings;
 use crate::logic::failsafe::Health;
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::{STATUS_WORDS, Status};
@@ -43,6 +45,8 @@ pub struct Board {
     key_frame_wanted: AtomicBool,
     target_kbps: AtomicU32,
     watched: AtomicBool,
+    /// What the sensors say and what went wrong.
+    pub readings: Readings,
 }
 
 impl Board {
@@ -63,6 +67,7 @@ impl Board {
             key_frame_wanted: AtomicBool::new(false),
             target_kbps: AtomicU32::new(target.get()),
             watched: AtomicBool::new(false),
+            readings: Readings::default(),
         })
     }
 
@@ -107,6 +112,8 @@ impl Board {
         Health {
             camera_ok: is_fresh(&self.frame_at),
             encoder_ok: is_fresh(&self.unit_at),
+            battery_low: self.readings.is_battery_low(),
+            board_hot: self.readings.is_board_hot(),
             ..Health::GOOD
         }
     }

@@ -278,6 +278,7 @@ impl Running {
                 (self.log_lost, self.actuator_ok) = (true, true);
             }
             Err(err @ ActuatorError::Output { .. }) => {
+                self.board.readings.output_errors.count();
                 if self.actuator_ok {
                     // Once for each failure, not for each try.
                     tracing::error!(

@@ -1,7 +1,7 @@
 //! `spidercar doctor`: tries each part by itself, and says what to do about the one that fails.
 //!
 //! ```text
-//!   outputs ─▶ camera ─▶ encoder ─▶ clock ─▶ way to the Spider        one line each, worst first to mend
+//!   board, pwm, i2c ─▶ outputs ─▶ camera ─▶ encoder ─▶ clock ─▶ way to the Spider ─▶ sensors     one line each, worst first to mend
 //! ```
 //!
 //! The parts are the ones that `run` would use, made the same way, so what works here works there. The
@@ -22,6 +22,18 @@ use crate::config::{Config, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 
+#[cfg(feature = "pi")]
+mod hands;
+mod sensors;
+
+/// Without the feature `pi` there are no hands to look at.
+#[cfg(not(feature = "pi"))]
+mod hands {
+    pub(super) fn checks(_: &crate::config::Config) -> Vec<(&'static str, super::Finding)> {
+        Vec::new()
+    }
+}
+
 /// Frames taken from the camera and coded. choice: a second or two at any rate.
 const FRAMES: u32 = 15;
 
@@ -40,13 +52,15 @@ type Finding = Result<String, String>;
 /// A part that `run` needs does not work.
 pub fn doctor(config: &Config) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
-    let checks: [(&str, Finding); 5] = [
+    let mut checks = hands::checks(config);
+    checks.extend([
         ("outputs", outputs(config, &view)),
         ("camera", camera(config, &view)),
         ("encoder", encoder(config, &view)),
         ("clock", wall_clock()),
         ("spider", spider(config)),
-    ];
+    ]);
+    checks.extend(sensors::checks(config));
     let mut text = String::new();
     let mut broken = 0;
     for (name, finding) in &checks {

@@ -27,7 +27,7 @@ use super::board::Board;
 use super::clock;
 use super::mailbox::Mailbox;
 use super::outlet::Outlet;
-use super::pilot;
+use super::pilot::{self, Ears};
 use super::silence::{self, Heard};
 use crate::logic::backoff::Backoff;
 use crate::logic::session::Reason;
@@ -78,6 +78,7 @@ struct Live {
     /// Where the answers to commands go: our `metric`.
     replies: Arc<dyn DataChannel>,
     mailbox: Arc<Mailbox>,
+    board: Arc<Board>,
     /// Counts what arrives.
     heard: Heard,
     /// Woken when nothing has arrived for too long.
@@ -118,7 +119,10 @@ pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
                     lose(&parts, old.take()).await;
                 }
             }
-            Err(err) => tracing::warn!(attempt = backoff.attempt() + 1, "no link: {err}"),
+            Err(err) => {
+                parts.board.readings.link_failures.count();
+                tracing::warn!(attempt = backoff.attempt() + 1, "no link: {err}");
+            }
         }
         let wait = backoff.next_delay(clock::now(), rand::random());
         tracing::debug!(?wait, "dialling again");
@@ -139,6 +143,7 @@ async fn lose(parts: &LinkParts, live: Option<Live>) {
         .update(|intent, _| intent.set_link(clock::now(), false));
     parts.board.set_watched(false);
     parts.outlet.send_replace(None);
+    parts.board.readings.link_drops.count();
     tracing::warn!("link down");
     if let Some(live) = live {
         live.close().await;
@@ -205,6 +210,7 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         closed: Arc::new(Notify::new()),
         replies: Arc::clone(&made.metric),
         mailbox: Arc::clone(&parts.mailbox),
+        board: Arc::clone(&parts.board),
         heard: Heard::default(),
         silent: Arc::new(Notify::new()),
         is_open: Arc::new(Notify::new()),
@@ -321,14 +327,14 @@ impl Live {
         label: &'static str,
         channel: Arc<dyn DataChannel>,
     ) -> impl Future<Output = ()> + use<> {
-        let (replies, mailbox) = (Arc::clone(&self.replies), Arc::clone(&self.mailbox));
-        let (is_open, heard) = (Arc::clone(&self.is_open), self.heard.clone());
-        async move {
-            pilot::listen(label, channel, replies, mailbox, heard, || {
-                is_open.notify_one();
-            })
-            .await;
-        }
+        let ears = Ears {
+            replies: Arc::clone(&self.replies),
+            mailbox: Arc::clone(&self.mailbox),
+            board: Arc::clone(&self.board),
+            heard: self.heard.clone(),
+        };
+        let is_open = Arc::clone(&self.is_open);
+        async move { pilot::listen(label, channel, ears, || is_open.notify_one()).await }
     }
 
     async fn close(mut self) {

@@ -1,22 +1,26 @@
 //! Telemetry: looks at the newest values, asks `logic::telemetry` what is due, sends it, logs changes.
 //!
 //! ```text
-//!   every 20 ms: events ─▶ log, echoes        status + board ─▶ Telemetry ─▶ `car` on the metric channel
+//!   every 20 ms: events ─▶ log, `speed`       status + board ─▶ Telemetry ─▶ `car`, `board` on the metric channel
+//!                passes ─▶ LapEpoch ─▶ `ir`                        ▲ bytes of all that is sent
 //! ```
 //!
-//! Promises: a change is told within 20 ms; what is not worth a message costs none. Knows nothing of: deciding.
+//! Promises: a change is told within 20 ms; what is not worth a message costs none; a pass waits for a channel that takes
+//! it, and is told once. Knows nothing of: deciding.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+use webrtc::data_channel::DataChannel;
 
 use super::board::Board;
 use super::outlet::Outlet;
 use super::{clock, pilot};
+use crate::logic::lap::{LapEpoch, Pass};
 use crate::logic::telemetry::{BoardReadings, Telemetry};
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::Event;
@@ -28,14 +32,45 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Over which time rates are taken. choice: long enough for steady numbers, short enough to follow.
 const RATE_SPAN: Duration = Duration::from_secs(1);
 
-/// Sends telemetry until cancelled. `events` is handed back through the lock of the caller on a restart.
+/// How much telemetry there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// `car` messages a second.
+    pub hz: u8,
+    /// Bytes a second of all messages together.
+    pub bytes_per_s: u32,
+}
+
+/// What is told in order and once each. It outlives a restart of the task.
+#[derive(Debug)]
+pub struct InOrder {
+    events: Receiver<Event>,
+    passes: Receiver<Pass>,
+    waiting: Option<Pass>,
+    epoch: LapEpoch,
+}
+
+impl InOrder {
+    /// What the control thread and the lap sensor say.
+    #[must_use]
+    pub fn new(events: Receiver<Event>, passes: Receiver<Pass>) -> Self {
+        Self {
+            events,
+            passes,
+            waiting: None,
+            epoch: LapEpoch::default(),
+        }
+    }
+}
+
+/// Sends telemetry until cancelled. `in_order` is handed back through the lock of the caller on a restart.
 pub async fn run(
-    events: &mut Receiver<Event>,
+    in_order: &mut InOrder,
     outlet: watch::Receiver<Option<Outlet>>,
     board: Arc<Board>,
-    rate_hz: u8,
+    rate: Rate,
 ) {
-    let mut telemetry = Telemetry::new(clock::now(), rate_hz);
+    let mut telemetry = Telemetry::new(clock::now(), rate.hz, rate.bytes_per_s);
     let mut rates = Rates::new(clock::now());
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -46,7 +81,9 @@ pub async fn run(
             .borrow()
             .as_ref()
             .map(|outlet| Arc::clone(&outlet.metric));
-        while let Ok(event) = events.try_recv() {
+        let pongs = board.readings.pong_bytes.take();
+        telemetry.sent(now, usize::try_from(pongs).unwrap_or(usize::MAX));
+        while let Ok(event) = in_order.events.try_recv() {
             match event {
                 Event::State(change) => {
                     tracing::info!(from = ?change.from, to = ?change.to, cause = change.cause.word(), "car");
@@ -54,19 +91,75 @@ pub async fn run(
                 Event::MaxSpeed { ticks } => {
                     tracing::info!(ticks, "maxSpeed");
                     if let Some(metric) = &metric {
-                        pilot::send(metric, &Outgoing::MaxSpeed { ticks }).await;
+                        let echo = pilot::send(metric, &Outgoing::MaxSpeed { ticks }).await;
+                        telemetry.sent(now, counted(echo, &board));
                     }
                 }
             }
         }
         rates.look(now, &board);
-        let (Some(status), Some(metric)) = (board.status(), metric) else {
+        let Some(metric) = metric else {
             continue;
         };
-        if let Some(car) = telemetry.poll(now, &status, &rates.readings) {
-            pilot::send(&metric, &Outgoing::Car(car)).await;
+        telemetry.sent(now, tell_passes(in_order, &metric).await);
+        let Some(status) = board.status() else {
+            continue;
+        };
+        let report = board.readings.report(now);
+        while let Some(message) = telemetry.poll(now, &status, &rates.readings, &report) {
+            counted(pilot::send(&metric, &message).await, &board);
         }
     }
+}
+
+/// The bytes that were sent; a message that was not is counted.
+fn counted(sent: Option<usize>, board: &Board) -> usize {
+    sent.unwrap_or_else(|| {
+        board.readings.unsent.count();
+        0
+    })
+}
+
+/// Sends what passes there are, one message each, and gives the bytes. One that the channel does not take waits.
+async fn tell_passes(in_order: &mut InOrder, metric: &Arc<dyn DataChannel>) -> usize {
+    let mut bytes = 0;
+    loop {
+        let Some(pass) = in_order
+            .waiting
+            .take()
+            .or_else(|| in_order.passes.try_recv().ok())
+        else {
+            return bytes;
+        };
+        let (now, unix_now_us) = both_clocks();
+        let mut epoch = in_order.epoch;
+        let unix_us = epoch.unix_us(pass.at, now, unix_now_us);
+        in_order.waiting = Some(pass); // until it is on its way, whatever ends this task
+        let Some(sent) = pilot::send(metric, &Outgoing::DetectTime { unix_us }).await else {
+            return bytes;
+        };
+        bytes += sent;
+        (in_order.waiting, in_order.epoch) = (None, epoch);
+    }
+}
+
+/// The monotonic and the wall clock, read as closely together as the scheduler lets us.
+fn both_clocks() -> (Uptime, u64) {
+    let read = || {
+        let before = clock::now();
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let spent = clock::now().since(before);
+        let unix_us = u64::try_from(unix.as_micros()).unwrap_or(u64::MAX);
+        (spent, before.after(spent / 2), unix_us)
+    };
+    // The best of three: being scheduled away in the middle would put an error of milliseconds into every lap's date.
+    let (_, now, unix_us) = [read(), read(), read()]
+        .into_iter()
+        .min_by_key(|(spent, ..)| *spent)
+        .unwrap_or_else(read);
+    (now, unix_us)
 }
 
 /// Turns counts into rates, once a second.
@@ -97,6 +190,8 @@ impl Rates {
             target: board.target(),
             frames,
             dropped: board.frames_dropped.load(Ordering::Relaxed),
+            mem_kb: board.readings.own_mem_kb.get().unwrap_or(0),
+            load_permille: board.readings.load_permille.get().unwrap_or(0),
             ..self.readings
         };
         let span = now.since(self.since);
@@ -117,36 +212,6 @@ impl Rates {
         self.readings.sent = Kbps::new(per_second(bytes.wrapping_sub(self.bytes)) / 125);
         self.readings.encode =
             Duration::from_micros(encode_us.wrapping_sub(self.encode_us) / coded);
-        self.readings.mem_kb = memory_kb();
-        self.readings.load_permille = load_permille();
         (self.since, self.frames, self.bytes, self.encode_us) = (now, frames, bytes, encode_us);
     }
-}
-
-/// Resident memory of this process, in KiB; 0 where the kernel does not say. kernel: proc(5), statm.
-fn memory_kb() -> u32 {
-    let page_kb = u32::try_from(rustix::param::page_size() / 1024).unwrap_or(4);
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u32>().ok());
-    pages.unwrap_or(0).saturating_mul(page_kb)
-}
-
-/// Load of the machine over a minute in permille of all its cores; 0 where unknown. kernel: proc(5), loadavg.
-fn load_permille() -> u32 {
-    let load_centi = std::fs::read_to_string("/proc/loadavg")
-        .ok()
-        .and_then(|text| {
-            let (whole, cents) = text.split_whitespace().next()?.split_once('.')?;
-            Some(
-                whole
-                    .parse::<u32>()
-                    .ok()?
-                    .saturating_mul(100)
-                    .saturating_add(cents.parse().ok()?),
-            )
-        });
-    let cores = std::thread::available_parallelism()
-        .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    load_centi.unwrap_or(0).saturating_mul(10) / cores
 }

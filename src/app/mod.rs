@@ -1,8 +1,8 @@
 //! Wiring: builds the parts, starts them in a written order, and stops them in another.
 //!
 //! ```text
-//!   start   1 control thread (neutral first), guard  2 local Spider, if asked  3 video thread  4 link, metrics
-//!   stop    1 control thread (neutral last), guard   2 link, metrics           3 video thread  4 local Spider
+//!   start   1 control thread (neutral first), guard  2 local Spider, if asked  3 sensors, video thread  4 link, metrics
+//!   stop    1 control thread (neutral last), guard   2 link, metrics           3 sensors, video thread  4 local Spider
 //! ```
 //!
 //! The car is safe before anything else is tried and until everything else has ended. A part that fails
@@ -27,9 +27,11 @@ pub mod outlet;
 pub mod parts;
 pub mod pilot;
 pub mod pulse;
+pub mod readings;
 pub mod recorder;
 pub mod replay;
 pub mod run;
+pub mod sensing;
 pub mod silence;
 pub mod supervise;
 pub mod video;

@@ -13,20 +13,37 @@ use std::sync::Arc;
 
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
+use super::board::Board;
 use super::clock;
 use super::mailbox::Mailbox;
 use super::silence::Heard;
 use crate::logic::wire::{Incoming, Outgoing, Ping, Pong, Reject, decode};
 
+/// Where what is heard goes.
+pub struct Ears {
+    /// Answers: our `metric` channel.
+    pub replies: Arc<dyn DataChannel>,
+    /// Commands.
+    pub mailbox: Arc<Mailbox>,
+    /// What answers cost.
+    pub board: Arc<Board>,
+    /// That anything was heard at all.
+    pub heard: Heard,
+}
+
 /// Reads one channel until it closes. `on_open` is called once it can be used.
 pub async fn listen(
     label: &str,
     channel: Arc<dyn DataChannel>,
-    replies: Arc<dyn DataChannel>,
-    mailbox: Arc<Mailbox>,
-    heard: Heard,
+    ears: Ears,
     on_open: impl FnOnce(),
 ) {
+    let Ears {
+        replies,
+        mailbox,
+        board,
+        heard,
+    } = ears;
     let mut tell = Some(on_open);
     let mut refused = Rejects::default();
     while let Some(event) = channel.poll().await {
@@ -42,7 +59,13 @@ pub async fn listen(
                 match decode(&message.data) {
                     Ok(Incoming::Ping(Ping { id, t_ms })) => {
                         let car_us = now.as_micros();
-                        send(&replies, &Outgoing::Pong(Pong { id, t_ms, car_us })).await;
+                        let pong = Outgoing::Pong(Pong { id, t_ms, car_us });
+                        if let Some(bytes) = send(&replies, &pong).await {
+                            board
+                                .readings
+                                .pong_bytes
+                                .add(u32::try_from(bytes).unwrap_or(u32::MAX));
+                        }
                     }
                     Ok(incoming) => {
                         mailbox.update(|intent, holder| intent.fold(now, &incoming, holder));
@@ -60,13 +83,16 @@ pub async fn listen(
     refused.summary(label);
 }
 
-/// Sends one message on a channel; it is dropped where the channel is full or closed.
-pub async fn send(channel: &Arc<dyn DataChannel>, message: &Outgoing) {
+/// Sends one message on a channel, and says how long it was; `None` where the channel is full or closed: it was dropped.
+pub async fn send(channel: &Arc<dyn DataChannel>, message: &Outgoing) -> Option<usize> {
     let bytes = message.encode();
-    if let Ok(text) = std::str::from_utf8(&bytes)
-        && let Err(err) = channel.try_send_text(text).await
-    {
-        tracing::trace!(%err, "telemetry not sent");
+    let text = std::str::from_utf8(&bytes).ok()?;
+    match channel.try_send_text(text).await {
+        Ok(()) => Some(bytes.len()),
+        Err(err) => {
+            tracing::trace!(%err, "telemetry not sent");
+            None
+        }
     }
 }
 

@@ -21,10 +21,12 @@ use super::gate::Gate;
 use super::guard::{Guard, GuardParts};
 use super::link::{LinkOptions, LinkParts};
 use super::mailbox::Mailbox;
+use super::metrics::{InOrder, Rate};
 use super::notify::Notify;
 use super::outlet::{UNIT_ROOM, carry};
 use super::parts::{actuators, chain, video_parts, with_faults};
 use super::pulse::Pulse;
+use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
     Fatal, Shared, address, clock, link, metrics, peer_options, runtime, spider_options, video,
@@ -117,6 +119,9 @@ fn with_control(
 ) -> Result<(), Fatal> {
     let stop_video = Arc::new(AtomicBool::new(false));
     let events = std::mem::replace(&mut control.events, std::sync::mpsc::sync_channel(1).1);
+    // Dropped after everything else here: whatever a sensor is waiting for, neutral does not wait for it.
+    let (_sensing, passes) = Sensing::start(devices::parts(&config.sensors)?, &board)
+        .map_err(|err| Fatal::new(Exit::Bug, err))?;
     runtime().and_then(|runtime| {
         let ran = runtime.block_on(async {
             let parts = Car {
@@ -125,7 +130,7 @@ fn with_control(
                 board,
                 view,
                 faults,
-                events: Arc::new(Mutex::new(events)),
+                in_order: Arc::new(Mutex::new(InOrder::new(events, passes))),
             };
             let car = parts.start(&stop_video).await?;
             let why = tokio::select! {
@@ -189,7 +194,7 @@ struct Car<'a> {
     faults: Arc<Faults>,
     mailbox: Arc<Mailbox>,
     board: Arc<Board>,
-    events: Shared<std::sync::mpsc::Receiver<crate::logic::vehicle::Event>>,
+    in_order: Shared<InOrder>,
 }
 
 /// What was started above the control thread.
@@ -235,7 +240,11 @@ impl Car<'_> {
             outlet,
         };
         let mailbox = Arc::clone(&self.mailbox);
-        let link_down = move || mailbox.update(|intent, _| intent.set_link(clock::now(), false));
+        let board = Arc::clone(&self.board);
+        let link_down = move || {
+            mailbox.update(|intent, _| intent.set_link(clock::now(), false));
+            board.readings.restarts.count();
+        };
         let faults = Arc::clone(&self.faults);
         let linking = move || {
             let faults = Arc::clone(&faults);
@@ -250,25 +259,35 @@ impl Car<'_> {
             let (units, outlet, board) = (Arc::clone(&units), outlet.clone(), Arc::clone(&board));
             async move { carry(&mut *units.lock().await, outlet, board).await }
         };
-        tasks.push(supervise("video out", carrying, || {}));
+        tasks.push(supervise("video out", carrying, restarted(&self.board)));
 
-        let (board, events, faults) = (self.board, self.events, Arc::clone(&self.faults));
+        let restarted = restarted(&self.board);
+        let (board, in_order, faults) = (self.board, self.in_order, Arc::clone(&self.faults));
         let interval_ms = config.telemetry_interval.as_millis().max(1);
-        let rate_hz = u8::try_from(1000 / interval_ms).unwrap_or(1);
+        let rate = Rate {
+            hz: u8::try_from(1000 / interval_ms).unwrap_or(1),
+            bytes_per_s: config.telemetry_bytes_per_s,
+        };
         let measuring = move || {
-            let (events, outlet, board) =
-                (Arc::clone(&events), watched.clone(), Arc::clone(&board));
+            let (in_order, outlet, board) =
+                (Arc::clone(&in_order), watched.clone(), Arc::clone(&board));
             let faults = Arc::clone(&faults);
             async move {
-                let mut events = events.lock().await;
-                let measured = metrics::run(&mut events, outlet, board, rate_hz);
+                let mut in_order = in_order.lock().await;
+                let measured = metrics::run(&mut in_order, outlet, board, rate);
                 faults.or_panic(FaultKind::MetricsPanic, measured).await;
             }
         };
-        tasks.push(supervise("metrics", measuring, || {}));
+        tasks.push(supervise("metrics", measuring, restarted));
         tasks.push(tokio::spawn(stall_runtime(self.faults)));
         Ok(Started { tasks, spider })
     }
+}
+
+/// Counts a task that was started again.
+fn restarted(board: &Arc<Board>) -> impl Fn() + Send + 'static {
+    let board = Arc::clone(board);
+    move || board.readings.restarts.count()
 }
 
 impl Started {

@@ -61,6 +61,7 @@ pub fn start(
                     Ok(Err(err)) => err.to_string(),
                     Err(_) => "a bug".to_owned(),
                 };
+                board.readings.video_restarts.count();
                 board.video_failed(); // the car stops now, not when frames are missed
                 tracing::error!("video: {why}; starting camera and encoder again");
                 thread::sleep(RESTART_WAIT);

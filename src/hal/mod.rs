@@ -8,6 +8,7 @@
 //!   sim::SimCamera ─┐                        ┌─ openh264::OpenH264Encoder          ┌─ sim::SimActuators
 //!   (libcamera)  ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
 //!   (v4l)        ───┘                        └─ (v4l2m2m)                          └─ car::Car ─ pi (pwm, pca9685, hbridge)
+//!   pi::lap ─ LapSensor ─▶ edges             pi::battery ─ BatteryMonitor ─▶ Power        files ─ health, modem
 //! ```
 //!
 //! | Trait | The device's duty | The caller's duty |
@@ -34,10 +35,13 @@ pub mod clock;
 #[doc(hidden)]
 pub mod figure;
 pub mod frame;
+pub mod health;
+pub mod modem;
 pub mod openh264;
 #[cfg(feature = "pi")]
 pub mod pi;
 pub mod realtime;
+pub mod sensor;
 pub mod sim;
 
 pub use frame::Frame;

@@ -11,6 +11,7 @@
 //!                        lease     ◀─────┼─────▶ drive
 //!                                        └─────▶ pace
 //!
+//!  sensor edges ─▶ lap ─▶ passes      volts ─▶ battery ─▶ level      degrees ─▶ heat ─▶ hot?
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
 //!
@@ -22,10 +23,13 @@
 //! - Every function that takes outside data is total: an answer or a named refusal, never a panic.
 
 pub mod backoff;
+pub mod battery;
 pub mod drive;
 pub mod esc;
 pub mod failsafe;
+pub mod heat;
 pub mod intent;
+pub mod lap;
 pub mod pace;
 pub mod session;
 pub mod spread;
@@ -34,6 +38,7 @@ pub mod units;
 pub mod vehicle;
 pub mod wire;
 
+mod budget;
 mod freshness;
 mod json;
 mod lease;

@@ -1,25 +1,30 @@
-//! When the car says how it is, and what: the `car` message of the `metric` channel.
+//! When the car says how it is, and what: the `car` and `board` messages of the `metric` channel.
 //!
-//! Viewers want a steady rate; a driver wants to know at once that the car stopped. So it is sent at a rate, and between
-//! times when state, cause or refusals change, but never more than [`MOST_PER_SECOND`] times a second: a refusal that
+//! Viewers want a steady rate; a driver wants to know at once that the car stopped. So each is sent at a rate, and between
+//! times when something in it changes that matters now, but never closer than its shortest distance: a refusal that
 //! flickers must not fill the uplink that the video needs.
 //!
 //! ```text
-//!   rate:     │       │       │       │          one period
-//!   change:       ×      ×××                     state, cause, refusals
-//!   sent:     │   │   │  │ │  │       │          at least 50 ms apart
+//!   rate:     │       │       │       │          car: telemetry.rate_hz       board: one a second
+//!   change:       ×      ×××                     state, cause, refusals       battery, supply, heat, laps
+//!   sent:     │   │   │  │ │  │       │          at least 50 ms apart         at least 200 ms apart
+//!                       └ and never more bytes a second than the budget has, of all messages together
 //! ```
 //!
-//! Promises: no queue: what is sent is the newest; fixed buffer; the last of a burst of changes is always told.
+//! What waits for the budget is not kept: when its turn comes, the newest is sent. Whoever has waited longest is next, but
+//! a change of the car's state may wait [`HEAD_START`] less than its rival.
+//!
+//! Promises: no queue; fixed buffer; the last of a burst of changes is always told; neither message starves the other.
 //! Knows nothing of: channels, and how a reading is taken.
 //! Sources: README, configuration; PROTOCOL.md 6 defect 24 (the flood).
 
 use core::time::Duration;
 
+use super::budget::Budget;
 use super::failsafe::{Cause, Refusals, State};
 use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
-use super::wire::Car;
+use super::wire::{Board, Car, Outgoing};
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +34,33 @@ mod tests;
 /// spec: "a hard cap of 20/s".
 pub const MOST_PER_SECOND: u8 = 20;
 
+/// Time between two `board` messages while nothing in them matters now.
+///
+/// choice: temperature and voltage move over minutes; one a second keeps a page lively.
+const BOARD_PERIOD: Duration = Duration::from_secs(1);
+
+/// The shortest time between two `board` messages.
+///
+/// choice: a warning is read in a second; laps are further apart.
+const BOARD_SHORTEST: Duration = Duration::from_millis(200);
+
+/// How much longer than a changed `car` a `board` must have waited to be sent first.
+///
+/// choice: a stop is more urgent than a warning, but half a second late a warning is still one.
+const HEAD_START: Duration = Duration::from_millis(500);
+
 /// Version of the `car` message.
 const VERSION: u8 = 1;
 
-/// What the shell reads off the video and the board.
+/// Version of the `board` message.
+const BOARD_VERSION: u8 = 1;
+
+/// The bits of `throttled` that say how it is now, not how it ever was.
+///
+/// spec: Raspberry Pi documentation, `vcgencmd get_throttled`: bits 0 to 3 now, 16 to 19 since power-on.
+const THROTTLED_NOW: u32 = 0xf;
+
+/// What the shell reads off the video and the program itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BoardReadings {
     /// Video width, in pixels.
@@ -57,56 +85,150 @@ pub struct BoardReadings {
     pub mem_kb: u32,
 }
 
-/// Whatever is told at once when it changes.
-type Urgent = (State, Cause, Refusals);
+/// Whatever of `car` is told at once when it changes.
+type CarNews = (State, Cause, Refusals);
 
-/// Keeps the rate.
+/// Whatever of `board` is told at once when it changes: battery, supply, throttling, laps.
+type BoardNews = (Option<u8>, Option<u8>, Option<u32>, Option<u32>);
+
+/// When one kind of message is due.
 #[derive(Clone, Debug)]
-pub struct Telemetry {
-    started_at: Uptime,
+struct Pace<News> {
     period: Duration,
+    shortest: Duration,
     sent_at: Option<Uptime>,
-    told: Option<Urgent>,
+    told: Option<News>,
+    is_waiting: bool,
 }
 
-impl Telemetry {
-    /// A rate between 1 and [`MOST_PER_SECOND`] a second; others are brought into that range.
-    #[must_use]
-    pub fn new(started_at: Uptime, rate_hz: u8) -> Self {
-        let rate = rate_hz.clamp(1, MOST_PER_SECOND);
+impl<News: PartialEq> Pace<News> {
+    const fn new(period: Duration, shortest: Duration) -> Self {
         Self {
-            started_at,
-            period: Duration::from_secs(1) / u32::from(rate),
+            period,
+            shortest,
             sent_at: None,
             told: None,
+            is_waiting: false,
         }
     }
 
-    /// The message to send now, if one is due. It counts as sent.
-    pub fn poll(&mut self, now: Uptime, status: &Status, board: &BoardReadings) -> Option<Car> {
-        let urgent = (status.state, status.cause, status.refusals);
-        let wait = if self.told == Some(urgent) {
-            self.period
+    fn is_news(&self, news: &News) -> bool {
+        self.told.as_ref() != Some(news)
+    }
+
+    fn due_at(&self, news: &News) -> Uptime {
+        let wait = if self.is_news(news) {
+            self.shortest
         } else {
-            Self::SHORTEST
+            self.period
         };
-        if self.sent_at.is_some_and(|at| now < at.after(wait)) {
-            return None;
+        self.sent_at.map_or(Uptime::ZERO, |at| at.after(wait))
+    }
+
+    fn sent(&mut self, now: Uptime, news: News) {
+        (self.sent_at, self.told, self.is_waiting) = (Some(now), Some(news), false);
+    }
+
+    /// The budget had no room; 1 if that is new.
+    fn put_off(&mut self) -> u32 {
+        u32::from(!core::mem::replace(&mut self.is_waiting, true))
+    }
+}
+
+/// Keeps the rates and the budget.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    started_at: Uptime,
+    car: Pace<CarNews>,
+    board: Pace<BoardNews>,
+    budget: Budget,
+    delayed: u32,
+}
+
+impl Telemetry {
+    /// A rate of `car` between 1 and [`MOST_PER_SECOND`] a second (others are brought into that range), and the most bytes
+    /// that all messages together may take of a second.
+    #[must_use]
+    pub fn new(started_at: Uptime, rate_hz: u8, bytes_per_s: u32) -> Self {
+        let rate = rate_hz.clamp(1, MOST_PER_SECOND);
+        let period = Duration::from_secs(1) / u32::from(rate);
+        Self {
+            started_at,
+            car: Pace::new(period, Self::SHORTEST),
+            board: Pace::new(BOARD_PERIOD, BOARD_SHORTEST),
+            budget: Budget::new(started_at, bytes_per_s),
+            delayed: 0,
         }
-        self.sent_at = Some(now);
-        self.told = Some(urgent);
-        Some(self.car(now, status, board))
+    }
+
+    /// The message to send now, if one is due and the budget has room for it. It counts as sent; ask again at once, for
+    /// the other may be due too.
+    pub fn poll(
+        &mut self,
+        now: Uptime,
+        status: &Status,
+        readings: &BoardReadings,
+        board: &Board,
+    ) -> Option<Outgoing> {
+        let car_news = (status.state, status.cause, status.refusals);
+        let now_throttled = board.throttled.map(|bits| bits & THROTTLED_NOW);
+        let board_news = (
+            board.battery,
+            board.under_voltage,
+            now_throttled,
+            board.laps,
+        );
+        let (car_at, board_at) = (self.car.due_at(&car_news), self.board.due_at(&board_news));
+        let head_start = if self.car.is_news(&car_news) {
+            HEAD_START
+        } else {
+            Duration::ZERO
+        };
+        let is_cars_turn =
+            car_at <= now && (board_at > now || car_at <= board_at.after(head_start));
+        let message = if is_cars_turn {
+            Outgoing::Car(self.car(now, status, readings))
+        } else if board_at <= now {
+            Outgoing::Board(self.board(now, board))
+        } else {
+            return None;
+        };
+        let has_room = self.budget.may(now, message.encode().len());
+        match (is_cars_turn, has_room) {
+            (true, true) => self.car.sent(now, car_news),
+            (true, false) => self.delayed = self.delayed.wrapping_add(self.car.put_off()),
+            (false, true) => self.board.sent(now, board_news),
+            (false, false) => self.delayed = self.delayed.wrapping_add(self.board.put_off()),
+        }
+        has_room.then_some(message)
+    }
+
+    /// Something was sent that could not wait: `ir`, `speed`, `pong`.
+    pub fn sent(&mut self, now: Uptime, bytes: usize) {
+        self.budget.must(now, bytes);
     }
 
     /// When to poll next if nothing changes.
     #[must_use]
     pub fn next_at(&self) -> Uptime {
-        self.sent_at
-            .map_or(Uptime::ZERO, |at| at.after(self.period))
+        let next_at = |sent_at: Option<Uptime>, period| {
+            sent_at.map_or(Uptime::ZERO, |at: Uptime| at.after(period))
+        };
+        let board_at = next_at(self.board.sent_at, self.board.period);
+        next_at(self.car.sent_at, self.car.period).min(board_at)
     }
 
-    /// The shortest time between two messages, and the longest that a change waits to be told.
+    /// The shortest time between two `car` messages, and the longest that a change waits to be told while the budget lasts.
     pub const SHORTEST: Duration = Duration::from_millis(50);
+
+    fn board(&self, now: Uptime, board: &Board) -> Board {
+        Board {
+            v: BOARD_VERSION,
+            t_us: now.as_micros(),
+            delayed: self.delayed,
+            ..*board
+        }
+    }
 
     fn car(&self, now: Uptime, status: &Status, board: &BoardReadings) -> Car {
         Car {

@@ -11,7 +11,7 @@
 //!                   {"arm":{"seq":1,"t_ms":20,"lease":7}}      {"stop":{}}      {"lease":{"id":7,"want":1}}
 //!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"rtt_ms":40,"age_ms":90}}
 //!   out, legacy     {"ir":{"key":"detectTime","value":1638498072.81}}           {"speed":{"key":"maxSpeed","value":420}}
-//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}                      {"car":{...}}
+//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}}        {"board":{...}}
 //! ```
 //!
 //! Text or binary frames are the same to us: both must be UTF-8 JSON (PROTOCOL.md 5.2 q 19). Fields that are not
@@ -32,7 +32,7 @@ mod tests;
 
 mod outgoing;
 
-pub use outgoing::{Car, MESSAGE_MAX, Message, Outgoing, Pong};
+pub use outgoing::{Board, Car, MESSAGE_MAX, Message, Outgoing, Pong};
 
 /// Longest message that is looked at, in bytes.
 ///

@@ -1,9 +1,12 @@
-//! The hands of a Raspberry Pi: from the wiring that a configuration names to outputs that can be written.
+//! The hands and nerves of a Raspberry Pi: from the wiring that a configuration names to outputs that can be written and
+//! sensors that can be read.
 //!
 //! ```text
 //!   Wiring::Pwm      ─▶ two lines, hardware or software ─▶ servo::Servos ─┐
 //!   Wiring::Pca9685  ─▶ I2C bus ─▶ pca9685::Pca ──────────────────────────┼─▶ Pulses ─▶ hal::car::Car ─▶ Actuators
 //!   Wiring::Hbridge  ─▶ pins, one or two lines ─▶ hbridge::Bridge ────────┘
+//!
+//!   /dev/gpiochip* ─ gpiocdev ─▶ lap        I2C bus ─ ina219, ina226 ─▶ battery
 //! ```
 //!
 //! The drivers ([`servo`], [`pca9685`], [`hbridge`], [`soft_pwm`]) are generic over the embedded-hal traits, so they are
@@ -32,11 +35,14 @@ use super::{Actuators, Source};
 use crate::config::hardware::{Hbridge, HbridgeSteering, Motor, Pca9685, Pwm, Wiring};
 use crate::config::words::PwmKind;
 
+pub mod battery;
 pub mod hbridge;
+pub mod lap;
 pub mod line;
 pub mod pca9685;
 pub mod pins;
 pub mod pwm;
+pub mod scan;
 pub mod servo;
 pub mod soft_pwm;
 

@@ -1,4 +1,4 @@
-//! When a `car` is due, and that what it says is what is so.
+//! When a `car` or a `board` is due, what the budget does to them, and that what they say is what is so.
 
 use super::*;
 use crate::logic::drive::Setpoint;
@@ -34,14 +34,51 @@ fn status(state: State, cause: Cause) -> Status {
     }
 }
 
+/// More than is ever used.
+const PLENTY: u32 = 100_000;
+
+/// The least that can be configured.
+const LEAST: u32 = 4_000;
+
+/// All that is sent at this moment: the `car`, and the `board`.
+fn poll(
+    telemetry: &mut Telemetry,
+    ms: u64,
+    status: &Status,
+    board: &Board,
+) -> (Option<Car>, Option<Board>) {
+    let readings = BoardReadings::default();
+    let (mut car, mut other) = (None, None);
+    while let Some(message) = telemetry.poll(at_ms(ms), status, &readings, board) {
+        match message {
+            Outgoing::Car(told) => assert_eq!(car.replace(told), None, "twice at {ms} ms"),
+            Outgoing::Board(told) => assert_eq!(other.replace(told), None, "twice at {ms} ms"),
+            other => panic!("{other:?} is not for telemetry to decide"),
+        }
+    }
+    (car, other)
+}
+
 /// The times, in ms, at which a `car` is sent if it is polled each millisecond.
 fn sent(rate_hz: u8, until_ms: u64, state_at: impl Fn(u64) -> State) -> Vec<u64> {
-    let mut telemetry = Telemetry::new(at_ms(0), rate_hz);
-    let board = BoardReadings::default();
+    let mut telemetry = Telemetry::new(at_ms(0), rate_hz, PLENTY);
     (0..until_ms)
         .filter(|ms| {
             let status = status(state_at(*ms), Cause::Arm);
-            telemetry.poll(at_ms(*ms), &status, &board).is_some()
+            let (car, _) = poll(&mut telemetry, *ms, &status, &Board::default());
+            car.is_some()
+        })
+        .collect()
+}
+
+/// The times, in ms, at which a `board` is sent if it is polled each millisecond.
+fn boards(until_ms: u64, board_at: impl Fn(u64) -> Board) -> Vec<u64> {
+    let mut telemetry = Telemetry::new(at_ms(0), 5, PLENTY);
+    let status = status(State::Live, Cause::Arm);
+    (0..until_ms)
+        .filter(|ms| {
+            let (_, board) = poll(&mut telemetry, *ms, &status, &board_at(*ms));
+            board.is_some()
         })
         .collect()
 }
@@ -91,16 +128,12 @@ fn a_flicker_is_capped_and_its_end_is_told() {
             State::Stopped
         }
     };
-    let mut telemetry = Telemetry::new(at_ms(0), 1);
+    let mut telemetry = Telemetry::new(at_ms(0), 1, PLENTY);
     let mut last = None;
     let mut count = 0;
     for ms in 0..700 {
-        let car = telemetry.poll(
-            at_ms(ms),
-            &status(flicker(ms), Cause::Arm),
-            &BoardReadings::default(),
-        );
-        if let Some(car) = car {
+        let status = status(flicker(ms), Cause::Arm);
+        if let (Some(car), _) = poll(&mut telemetry, ms, &status, &Board::default()) {
             count += 1;
             last = Some(car.state);
         }
@@ -111,14 +144,166 @@ fn a_flicker_is_capped_and_its_end_is_told() {
 
 #[test]
 fn it_says_when_to_ask_again() {
-    let mut telemetry = Telemetry::new(at_ms(0), 10);
+    let mut telemetry = Telemetry::new(at_ms(0), 10, PLENTY);
     assert_eq!(telemetry.next_at(), Uptime::ZERO, "never sent: at once");
-    telemetry.poll(
-        at_ms(40),
-        &status(State::Live, Cause::Arm),
-        &BoardReadings::default(),
-    );
+    let status = status(State::Live, Cause::Arm);
+    poll(&mut telemetry, 40, &status, &Board::default());
     assert_eq!(telemetry.next_at(), at_ms(140));
+    for ms in [140, 240, 340, 440, 540, 640, 740, 840, 940] {
+        poll(&mut telemetry, ms, &status, &Board::default());
+    }
+    assert_eq!(telemetry.next_at(), at_ms(1_040), "both");
+}
+
+#[test]
+fn the_board_is_told_once_a_second_and_a_warning_at_once() {
+    let good = Board {
+        battery: Some(0),
+        throttled: Some(0),
+        under_voltage: Some(0),
+        ..Board::default()
+    };
+    assert_eq!(boards(2_500, |_| good), [0, 1_000, 2_000]);
+    let changes: [fn(&mut Board); 5] = [
+        |board| board.battery = Some(1),
+        |board| board.under_voltage = Some(1),
+        |board| board.throttled = Some(4),
+        |board| board.laps = Some(1),
+        |board| board.battery = None,
+    ];
+    for change in changes {
+        let mut warned = good;
+        change(&mut warned);
+        let from = |begin: u64| move |ms: u64| if ms < begin { good } else { warned };
+        assert_eq!(boards(1_700, from(600)), [0, 600, 1_600], "{warned:?}");
+        assert_eq!(boards(1_100, from(199)), [0, 200], "{warned:?}: not closer");
+    }
+}
+
+#[test]
+fn what_moves_all_the_time_is_no_news() {
+    let moving = |ms: u64| Board {
+        battery_mv: u16::try_from(7_000 + ms % 7).ok(),
+        battery_ma: i32::try_from(ms).ok(),
+        temp_celsius: i16::try_from(ms % 3).ok(),
+        throttled: Some(if ms < 500 { 0 } else { 0x5_0000 }),
+        wifi_dbm: Some(-50),
+        cpu_permille: u16::try_from(ms % 11).ok(),
+        ..Board::default()
+    };
+    assert_eq!(boards(1_500, moving), [0, 1_000]);
+}
+
+#[test]
+fn the_board_says_what_it_was_given_and_what_telemetry_knows() {
+    let given = Board {
+        battery_mv: Some(7_412),
+        sensor_errors: 3,
+        ..Board::default()
+    };
+    let mut telemetry = Telemetry::new(at_ms(0), 5, PLENTY);
+    let (_, told) = poll(&mut telemetry, 9, &status(State::Live, Cause::Arm), &given);
+    let wanted = Board {
+        v: 1,
+        t_us: 9_000,
+        ..given
+    };
+    assert_eq!(told, Some(wanted));
+}
+
+/// Bytes of each message and when it was sent, polled each 20 ms, with a car that flickers and a board that does.
+fn flood(
+    bytes_per_s: u32,
+    until_ms: u64,
+    must: impl Fn(u64) -> usize,
+) -> (Telemetry, Vec<(u64, &'static str, usize)>) {
+    let mut telemetry = Telemetry::new(at_ms(0), 20, bytes_per_s);
+    let mut all = Vec::new();
+    for ms in (0..until_ms).step_by(20) {
+        telemetry.sent(at_ms(ms), must(ms));
+        let state = if ms % 40 == 0 {
+            State::Live
+        } else {
+            State::Stopped
+        };
+        let board = Board {
+            laps: u32::try_from(ms).ok(),
+            battery_mv: Some(7_412),
+            ..Board::default()
+        };
+        let (car, board) = poll(&mut telemetry, ms, &status(state, Cause::Arm), &board);
+        all.extend(car.map(|car| (ms, "car", Outgoing::Car(car).encode().len())));
+        all.extend(board.map(|board| (ms, "board", Outgoing::Board(board).encode().len())));
+    }
+    (telemetry, all)
+}
+
+#[test]
+fn no_second_has_more_bytes_than_the_budget() {
+    for limit in [LEAST, 4_001, 8_000, PLENTY] {
+        let (_, all) = flood(limit, 10_000, |_| 0);
+        for begin in (0..9_000).step_by(20) {
+            let second = all
+                .iter()
+                .filter(|(ms, ..)| (begin..begin + 1_000).contains(ms));
+            let bytes: usize = second.map(|(.., bytes)| bytes).sum();
+            let limit = usize::try_from(limit).unwrap();
+            assert!(bytes <= limit, "{bytes} of {limit} bytes from {begin} ms");
+        }
+    }
+}
+
+#[test]
+fn the_least_budget_starves_neither_message() {
+    let (telemetry, all) = flood(LEAST, 10_000, |_| 0);
+    for (name, longest) in [("car", 400), ("board", 1_300)] {
+        let times: Vec<u64> = all
+            .iter()
+            .filter(|told| told.1 == name)
+            .map(|told| told.0)
+            .collect();
+        let gap = times
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .max()
+            .unwrap();
+        assert!(gap <= longest, "{gap} ms without a {name}");
+    }
+    assert!(
+        telemetry.delayed > 10,
+        "and it says so: {}",
+        telemetry.delayed
+    );
+}
+
+#[test]
+fn what_cannot_wait_makes_the_others_wait_and_no_longer_than_that() {
+    // A burst of 3000 bytes of pongs between 2.0 and 2.1 s.
+    let burst = |ms: u64| if (2_000..2_100).contains(&ms) { 600 } else { 0 };
+    let (_, all) = flood(8_000, 5_000, burst);
+    let quiet = |from: u64, to: u64| all.iter().all(|(ms, ..)| !(from..to).contains(ms));
+    assert!(quiet(2_020, 2_400), "delayed: {all:?}");
+    let after = all.iter().find(|(ms, ..)| *ms >= 2_400).unwrap();
+    assert!(after.0 <= 2_800, "sent again at {} ms", after.0);
+}
+
+#[test]
+fn the_longest_message_fits_the_least_budget() {
+    let mut budget = Budget::new(at_ms(0), LEAST);
+    assert!(budget.may(at_ms(0), crate::logic::wire::MESSAGE_MAX));
+}
+
+#[test]
+fn without_a_shortage_nothing_is_delayed() {
+    let mut telemetry = Telemetry::new(at_ms(0), 5, 8_000);
+    for ms in (0..60_000).step_by(20) {
+        if ms % 1_000 == 0 {
+            telemetry.sent(at_ms(ms), 70);
+        }
+        let status = status(State::Live, Cause::Arm);
+        poll(&mut telemetry, ms, &status, &Board::default());
+    }
+    assert_eq!(telemetry.delayed, 0);
 }
 
 #[test]
@@ -135,10 +320,12 @@ fn every_field_is_what_it_says() {
         load_permille: 21,
         mem_kb: 22,
     };
-    let mut telemetry = Telemetry::new(at_ms(500), 10);
-    let car = telemetry
-        .poll(at_ms(3_600), &status(State::Coasting, Cause::Coast), &board)
-        .unwrap();
+    let mut telemetry = Telemetry::new(at_ms(500), 10, PLENTY);
+    let status = status(State::Coasting, Cause::Coast);
+    let told = telemetry.poll(at_ms(3_600), &status, &board, &Board::default());
+    let Some(Outgoing::Car(car)) = told else {
+        panic!("{told:?}");
+    };
     assert_eq!(
         (car.v, car.t_us, car.state, car.cause, car.refusals),
         (1, 3_600_000, 2, 4, 2)
@@ -174,19 +361,19 @@ fn what_was_never_heard_is_as_old_as_can_be_said() {
         link_up: false,
         ..status(State::Disarmed, Cause::Start)
     };
-    let mut telemetry = Telemetry::new(at_ms(0), 10);
-    let car = telemetry
-        .poll(at_ms(1), &never, &BoardReadings::default())
-        .unwrap();
+    let first_car = |now_ms: u64, status: &Status| {
+        let mut telemetry = Telemetry::new(at_ms(0), 10, PLENTY);
+        poll(&mut telemetry, now_ms, status, &Board::default())
+            .0
+            .unwrap()
+    };
+    let car = first_car(1, &never);
     assert_eq!((car.age_ms, car.link), (u32::MAX, 0));
     let long_ago = Status {
         accepted_at: Some(at_ms(1)),
         ..never
     };
-    let mut telemetry = Telemetry::new(at_ms(0), 10);
-    let car = telemetry
-        .poll(Uptime::MAX, &long_ago, &BoardReadings::default())
-        .unwrap();
+    let car = first_car(u64::MAX / 1000, &long_ago);
     assert_eq!(
         (car.age_ms, car.uptime_s),
         (u32::MAX, u32::MAX),

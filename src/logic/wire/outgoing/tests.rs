@@ -49,6 +49,72 @@ fn the_longest_car_fits() {
     assert!(text.len() <= MESSAGE_MAX, "{} bytes", text.len());
 }
 
+/// A `board` with every field there and every number at its longest.
+fn longest_board() -> Board {
+    Board {
+        v: u8::MAX,
+        t_us: u64::MAX,
+        battery: Some(u8::MAX),
+        battery_mv: Some(u16::MAX),
+        battery_ma: Some(i32::MIN),
+        temp_celsius: Some(i16::MIN),
+        throttled: Some(u32::MAX),
+        under_voltage: Some(u8::MAX),
+        wifi_dbm: Some(i16::MIN),
+        modem_percent: Some(u8::MAX),
+        laps: Some(u32::MAX),
+        last_lap_ms: Some(u32::MAX),
+        cpu_permille: Some(u16::MAX),
+        mem_free_kb: Some(u32::MAX),
+        up_s: Some(u32::MAX),
+        sensor_errors: u32::MAX,
+        laps_early: u32::MAX,
+        edges_lost: u32::MAX,
+        laps_untold: u32::MAX,
+        link_drops: u32::MAX,
+        link_failures: u32::MAX,
+        restarts: u32::MAX,
+        video_restarts: u32::MAX,
+        output_errors: u32::MAX,
+        delayed: u32::MAX,
+        unsent: u32::MAX,
+    }
+}
+
+#[test]
+fn the_longest_board_fits() {
+    let text = text(Outgoing::Board(longest_board()));
+    assert!(
+        text.starts_with(r#"{"board":{"v":255,"#) && text.ends_with("}}"),
+        "{text}"
+    );
+    assert!(text.len() <= MESSAGE_MAX, "{} bytes", text.len());
+}
+
+#[test]
+fn what_is_not_there_is_not_said() {
+    let board = Board {
+        v: 1,
+        t_us: 2,
+        ..Board::default()
+    };
+    assert_eq!(
+        text(Outgoing::Board(board)),
+        r#"{"board":{"v":1,"t_us":2}}"#
+    );
+    let zero = Board {
+        battery: Some(0),
+        wifi_dbm: Some(0),
+        laps: Some(0),
+        ..board
+    };
+    assert_eq!(
+        text(Outgoing::Board(zero)),
+        r#"{"board":{"v":1,"t_us":2,"battery":0,"wifi_dbm":0,"laps":0}}"#,
+        "a sensor that says 0 is there"
+    );
+}
+
 #[test]
 fn the_longest_of_the_others_fit() {
     assert_eq!(
