@@ -72,7 +72,9 @@ fn hardware_pins(wiring: &Wiring) -> Vec<u8> {
 /// right everywhere else, and the wire stays dead.
 fn pwm(board: &DeviceInfo, pins: &[u8]) -> Finding {
     let mut chips: Vec<String> = fs::read_dir(PWM_CLASS)
-        .map_err(|err| format!("{PWM_CLASS}: {err}; put dtoverlay=pwm-2chan into config.txt (board/README.md)"))?
+        .map_err(|err| {
+            format!("{PWM_CLASS}: {err}; put dtoverlay=pwm-2chan into config.txt (board/README.md)")
+        })?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
     chips.sort();
@@ -89,7 +91,10 @@ fn pwm(board: &DeviceInfo, pins: &[u8]) -> Finding {
             ));
         }
     }
-    Ok(format!("{}; BCM {pins:?} are switched to PWM", chips.join(", ")))
+    Ok(format!(
+        "{}; BCM {pins:?} are switched to PWM",
+        chips.join(", ")
+    ))
 }
 
 /// The alternate function with which a pin is its PWM channel.
@@ -115,7 +120,10 @@ fn buses(config: &Config) -> impl Iterator<Item = (u8, Vec<(u8, &'static str)>)>
     buses.dedup();
     buses.into_iter().map(move |bus| {
         let on_it = chips.iter().filter(move |(of, ..)| *of == bus);
-        (bus, on_it.map(|(_, address, name)| (*address, *name)).collect())
+        (
+            bus,
+            on_it.map(|(_, address, name)| (*address, *name)).collect(),
+        )
     })
 }
 
@@ -129,10 +137,12 @@ fn i2c(bus: u8, expected: &[(u8, &'static str)]) -> Finding {
         .collect();
     let listed: Vec<String> = found
         .iter()
-        .map(|address| match expected.iter().find(|(of, _)| of == address) {
-            Some((_, name)) => format!("0x{address:02x} {name}"),
-            None => format!("0x{address:02x} ({})", scan::lives_at(*address)),
-        })
+        .map(
+            |address| match expected.iter().find(|(of, _)| of == address) {
+                Some((_, name)) => format!("0x{address:02x} {name}"),
+                None => format!("0x{address:02x} ({})", scan::lives_at(*address)),
+            },
+        )
         .collect();
     let listed = if listed.is_empty() {
         "nobody".to_owned()

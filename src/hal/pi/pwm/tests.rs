@@ -45,6 +45,7 @@ fn a_pulse_is_one_line_of_nanoseconds_and_a_twin_writes_the_same_file() {
     let folder = folder("duty");
     let duty = folder.join("duty_cycle");
     fs::write(&duty, "").unwrap();
+    fs::write(folder.join("enable"), "1\n").unwrap();
     let mut line = PwmLine::on(folder.clone(), Duration::from_millis(20)).unwrap();
     let mut twin = line.twin().unwrap();
     let first_line = || {
