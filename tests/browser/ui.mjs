@@ -35,12 +35,18 @@ const SCENES = {
   refusals: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 7, refusals: 1 | 2 | 8 | 32 | 64 | 128 }); }, ['Stopped', 'lost its link', 'Motor or servo output fails', 'Let go of the controls first']],
   watching: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 77, throttle: 250 }); }, ['Someone else is driving', 'Ask for control', 'you are watching']],
   low: [(m) => { m.open(); m.video(); m.setCar({ refusals: 1024 | 2048 | 4096 | 8192 }); }, ['Not ready', 'The battery is low', 'computer is hot', 'not calibrated', 'waking up']],
+  vitals: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 430 }); m.setBoard({ battery: 0, battery_mv: 7912, battery_ma: 4300, temp_celsius: 61, throttled: 0, under_voltage: 0, wifi_dbm: -58, laps: 3, last_lap_ms: 12_345 }); }, ['7.91 V', '61 °C', '−58 dBm', 'Lap 3 12.35 s']],
+  turn_back: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 430 }); m.setBoard({ battery: 1, battery_mv: 6912, temp_celsius: 74, wifi_dbm: -71, modem_percent: 63, laps: 12, last_lap_ms: 83_456 }); }, ['The battery is getting low', 'Turn back.', '6.91 V', '74 °C', '63 % mobile', 'Lap 12 1:23.46']],
+  empty: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 300 }); m.setBoard({ battery: 2, battery_mv: 6480, temp_celsius: 84, throttled: 0xe0006, wifi_dbm: -81 }); }, ['The battery is nearly empty', 'Stop now.', '6.48 V']],
+  empty_standing: [(m) => { m.open(); m.video(); m.setCar({ refusals: 1024 | 512 }); m.setBoard({ battery: 2, battery_mv: 6480, under_voltage: 1 }); }, ['Not ready', 'The battery is low', 'too little power']],
+  crowded: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 7, refusals: 1 | 2 | 8 | 32 | 64 | 128 | 2048 }); m.setBoard({ battery: 1, battery_mv: 6912, temp_celsius: 84, wifi_dbm: -81, modem_percent: 9, laps: 120, last_lap_ms: 83_456 }); }, ['Stopped', 'Motor or servo output fails', 'The battery is getting low', 'Lap 120 1:23.46']],
+  old_laps: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); m.pass(1638498072.81); m.pass(1638498084.03); }, ['Lap 2 11.22 s']],
   stalled: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 18, lease: 'mine', refusals: 128 | 256 }); }, ['Stopped', 'its guard stopped the car', 'too slow']],
   slowed: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 300, limit: 450 }); }, ['Live', 'slowed to 45 %']],
   asked: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 250, asker: 77 }); }, ['Someone asks for control', 'Hand over']],
   given: [(m) => { m.open(); m.video(); m.setCar({ state: 0, cause: 9, lease: 'mine' }); }, ['The car is yours', 'Arm']],
   frozen: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); setTimeout(m.freeze, 300); }, ['Picture frozen', 'Do not drive by it']],
-  details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you']],
+  details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); m.setBoard({ battery: 1, battery_mv: 6912, battery_ma: 4300, throttled: 0x50000, wifi_dbm: -58, laps: 3, last_lap_ms: 12_345, link_drops: 2 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you', '6.91 V, 4.30 A, low', 'link drops 2', 'not now; was: weak supply, slowed down']],
 };
 // Phones have no room for these: the note beside the state, and the advice for all refusals but the first.
 const OPTIONAL = { portrait: ['you are watching', 'slowed to 45 %'], landscape: ['Let go of the controls first'] };

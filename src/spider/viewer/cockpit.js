@@ -14,6 +14,7 @@ import { compare, readStats } from './figures.js';
 import { createGamepad } from './gamepad.js';
 import { createHelm, newLease } from './helm.js';
 import { attachKeyboard } from './keyboard.js';
+import { createLaps } from './laps.js';
 import { createFrameMeter } from './latency.js';
 import { createPilot } from './pilot.js';
 import { createTestSurface } from './surface.js';
@@ -32,6 +33,8 @@ const FIRST_PINGS_MS = [0, 60, 120, 250, 500];
 const STATS_MS = 1000;
 /** choice: a digit that changes faster cannot be read. */
 const TELL_MS = 200;
+/** choice: five messages of a car that sends one a second. */
+const BOARD_STALE_MS = 5000;
 const LIMIT_KEY = 'spidercar.limit';
 
 /** `makeLink(on)` gives the link; `stamp` is stamp.js. Returns the test surface. */
@@ -43,6 +46,8 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   let car = null;
   let carAt = null;
+  let board = null;
+  let boardAt = null;
   let began = { state: null, cause: null, ageMs: 0 };
   let lastStop = null;
   let figures = {};
@@ -56,6 +61,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   const opened = new Map();
   const counts = { car: 0, unknown: 0 };
 
+  const laps = createLaps();
   const keepAwake = createAwake(window.navigator);
   const clock = createClock();
   const pilot = createPilot();
@@ -73,6 +79,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     if (status.phase !== 'open') {
       car = null;
       carAt = null;
+      board = null;
       hasStream = status.phase === 'connecting' && hasStream;
       helm.heard(null);
     }
@@ -102,6 +109,8 @@ export function startCockpit({ window, makeLink, stamp }) {
     if (message === null) counts.unknown += 1;
     else if (message.group === 'pong') pong(message.body);
     else if (message.group === 'car') telemetry(message.body);
+    else if (message.group === 'board') body(message.body);
+    else if (message.group === 'ir') pass(message.body);
   }
 
   function pong({ id, t_ms: sentT, car_us: carUs }) {
@@ -126,6 +135,18 @@ export function startCockpit({ window, makeLink, stamp }) {
     carAt = now();
     helm.heard(car);
     if (changed) tell();
+  }
+
+  function body(next) {
+    board = next;
+    boardAt = now();
+    laps.correct(board);
+  }
+
+  function pass({ key, value }) {
+    if (key !== 'detectTime') return;
+    laps.pass(value);
+    tell();
   }
 
   function play(stream) {
@@ -219,7 +240,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   function model() {
     const time = now();
     return {
-      status: link.status(), car, began, lastStop, helm: helm.view(), hasStream, limit: pilot.limit(), source: pilot.source(),
+      status: link.status(), car, board: time - boardAt <= BOARD_STALE_MS ? board : null, laps: laps.view(), began, lastStop, helm: helm.view(), hasStream, limit: pilot.limit(), source: pilot.source(),
       painted: meter.meter().painted - paintedBefore, frameSize: meter.meter(), now: time,
       frozenMs: meter.meter().lastAt === null ? null : time - meter.meter().lastAt,
       quietMs: carAt === null ? null : time - carAt,
@@ -269,5 +290,5 @@ export function startCockpit({ window, makeLink, stamp }) {
   link.start();
   paint();
 
-  return createTestSurface({ link, helm, meter, clock, pilot, opened, counts, car: () => car, figures: () => figures });
+  return createTestSurface({ link, helm, meter, clock, pilot, opened, counts, car: () => car, board: () => board, laps: () => laps.view(), figures: () => figures });
 }

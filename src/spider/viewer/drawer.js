@@ -4,9 +4,18 @@
 //
 // Promises: builds nothing while closed.
 
-import { causeWord, refusalsIn, STATES } from './words.js';
+import { lapText } from './vitals.js';
+import { BOARD_COUNTS } from './wire.js';
+import { causeWord, refusalsIn, STATES, warningsIn } from './words.js';
 
 const number = (value, unit = '', digits = 0) => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
+/** A reading of the board in words, or a dash where it has none. */
+const reading = (m, field, words) => (m.board === null || m.board[field] === null ? '–' : words(m.board[field], m.board));
+const LEVELS = ['good', 'low', 'critical'];
+/** spec: EXTENSION.md, `throttled`; 65536 times as much: ever since power-on. */
+const THROTTLING = [[1, 'weak supply'], [2, 'clock capped'], [4, 'slowed down'], [8, 'warm']];
+const throttling = (bits) => THROTTLING.filter(([bit]) => bits & bit).map(([, word]) => word).join(', ');
+const counted = (board) => BOARD_COUNTS.filter((name) => board[name] > 0).map((name) => `${name.replaceAll('_', ' ')} ${board[name]}`).join(', ');
 const hex = (value) => (value ? value.toString(16).padStart(8, '0') : 'none');
 
 /** The table: section → [label, value of the model]. */
@@ -39,6 +48,16 @@ const TABLE = [
     ['Driver', (m) => (m.car ? (m.car.lease === m.helm.lease ? 'you' : hex(m.car.lease)) : '–')],
     ['Up', (m) => (m.car ? `${Math.floor(m.car.uptime_s / 60)} min ${m.car.uptime_s % 60} s` : '–')],
     ['Load, memory', (m) => (m.car ? `${(m.car.load_permille / 10).toFixed(0)} %, ${(m.car.mem_kb / 1024).toFixed(0)} MB` : '–')],
+  ]],
+  ['Body', [
+    ['Battery', (m) => reading(m, 'battery_mv', (mv, { battery, battery_ma: ma }) => `${(mv / 1000).toFixed(2)} V${ma === null ? '' : `, ${(ma / 1000).toFixed(2)} A`}, ${LEVELS[battery] ?? '–'}`)],
+    ['Temperature', (m) => reading(m, 'temp_celsius', (celsius) => `${celsius} °C`)],
+    ['Slowed down', (m) => reading(m, 'throttled', (bits) => throttling(bits) || (bits === 0 ? 'never' : `not now; was: ${throttling(bits >>> 16)}`))],
+    ['Warnings', (m) => (m.board === null ? '–' : warningsIn(m.board).map(({ says }) => says).join(', ') || 'none')],
+    ['Wi-Fi, modem', (m) => `${reading(m, 'wifi_dbm', (dbm) => `${dbm} dBm`)}, ${reading(m, 'modem_percent', (percent) => `${percent} %`)}`],
+    ['Laps: last, best', (m) => (m.laps === null ? '–' : `${m.laps.count}: ${[m.laps.lastMs, m.laps.bestMs].map((ms) => (ms === null ? '–' : lapText(ms))).join(', ')}`)],
+    ['Processor, free memory', (m) => `${reading(m, 'cpu_permille', (cpu) => `${(cpu / 10).toFixed(0)} %`)}, ${reading(m, 'mem_free_kb', (kb) => `${(kb / 1024).toFixed(0)} MB`)}`],
+    ['Counted', (m) => (m.board === null ? '–' : counted(m.board) || 'nothing')],
   ]],
   ['Commands', [
     ['Sent: drive, neutral', (m) => `${m.helm.sent.drive}, ${m.helm.sent.neutral}`],

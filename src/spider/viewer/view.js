@@ -7,7 +7,8 @@
 
 import { createSparkline } from './sparkline.js';
 import { FULL, State } from './wire.js';
-import { PHASES, pictureStory, STATES, story } from './words.js';
+import { vitals } from './vitals.js';
+import { PHASES, pictureStory, STATES, story, warningsIn } from './words.js';
 
 /** Age of the picture that is fine, and that is bad, ms. choice: 80 is F4's p99; at 200 a driver at speed misses the corner. */
 const FINE_MS = 80;
@@ -80,6 +81,27 @@ export function createView(document) {
     once('banner.busy', banner.busy, (busy) => at('banner').classList.toggle('busy', busy));
   }
 
+  function showVitals(shown) {
+    hide('vitals', shown.length === 0);
+    once('vitals', JSON.stringify(shown), () => {
+      at('vitals').replaceChildren(...shown.map(({ id, text: words, tone, title }) => {
+        const item = document.createElement('li');
+        Object.assign(item.dataset, { vital: id, tone });
+        item.title = title;
+        item.textContent = words;
+        return item;
+      }));
+    });
+  }
+
+  function showWarning(warning) {
+    hide('warning', warning === undefined);
+    if (warning === undefined) return;
+    once('warning.tone', warning.tone, (tone) => { at('warning').dataset.tone = tone; });
+    text('warning-says', warning.says);
+    text('warning-todo', warning.todo);
+  }
+
   function noteFor({ helm, car }) {
     if (car === null) return '';
     if (helm.stopping) return 'stopping…';
@@ -106,6 +128,9 @@ export function createView(document) {
       const linkOpen = status.phase === 'open';
       const banner = pictureStory(model);
       const card = story({ ...helm, car, began, lastStop, mine: helm.lease, linkOpen });
+      const board = linkOpen ? model.board : null;
+      const onCard = card?.obstacles.reduce((bits, { bit }) => bits | bit, 0) ?? 0;
+      const [warning] = warningsIn(board, onCard);
       const state = linkOpen && car ? STATES[car.state] : { word: PHASES[status.phase].word, tone: 'ready' };
 
       data('tone', helm.stopping ? 'alarm' : state.tone);
@@ -118,6 +143,8 @@ export function createView(document) {
       once('channel.title', status.channel, (channel) => { at('channel').title = `Channel ${channel}`; });
       showCard(card);
       showBanner(banner);
+      showVitals(vitals(board, model.laps));
+      showWarning(warning);
 
       const latency = linkOpen ? figures.latencyMs : NaN;
       text('fig-latency', figure(latency));
@@ -138,7 +165,7 @@ export function createView(document) {
       text('read-limit', `${Math.round(limit * 100)} %`);
       once('limit', most, () => at('gauge-throttle').style.setProperty('--limit', most));
 
-      const spoken = [state.word, card?.title !== state.word && card?.title, card?.text, banner?.kind === 'picture' && banner.title];
+      const spoken = [state.word, card?.title !== state.word && card?.title, card?.text, banner?.kind === 'picture' && banner.title, warning && `${warning.says}. ${warning.todo}`];
       const sentence = spoken.filter(Boolean).join('. ').replaceAll('..', '.');
       text(state.tone === 'alarm' ? 'alarm' : 'say', sentence);
     },

@@ -6,7 +6,7 @@
 //
 //   out, `drive` channel    drive · arm · lease · ping · view
 //   out, `stream` channel   stop
-//   in,  `metric` channel   car · pong · ir · speed (the last two are the old car's)
+//   in,  `metric` channel   car · board · pong · ir · speed (the last two are the old car's)
 //
 // Promises: throttle and steering leave as integers in −1000..=1000 whatever came in; `decode` never throws.
 // Knows nothing of: channels, time, who may drive.
@@ -72,6 +72,30 @@ function readCar(body) {
   return car.state >= State.DISARMED && car.state <= State.STOPPED ? Object.freeze(car) : null;
 }
 
+// Every number of the `board` group. A reading that is not there has no sensor, or none that answers: null. A count that is
+// not there is 0.
+const BOARD_READINGS = [
+  'battery', 'battery_mv', 'battery_ma', 'temp_celsius', 'throttled', 'under_voltage', 'wifi_dbm', 'modem_percent', 'laps',
+  'last_lap_ms', 'cpu_permille', 'mem_free_kb', 'up_s',
+];
+/** Counts of what the car's log says. */
+export const BOARD_COUNTS = Object.freeze([
+  'sensor_errors', 'laps_early', 'edges_lost', 'laps_untold', 'link_drops', 'link_failures', 'restarts', 'video_restarts',
+  'output_errors', 'delayed', 'unsent',
+]);
+
+function readBoard(body) {
+  const board = {};
+  for (const [fields, absent] of [[BOARD_READINGS, null], [BOARD_COUNTS, 0]]) {
+    for (const field of fields) {
+      const value = body[field] ?? absent;
+      if (value !== null && !Number.isSafeInteger(value)) return null;
+      board[field] = value;
+    }
+  }
+  return Object.freeze(board);
+}
+
 function readPong(body) {
   const { id, t_ms, car_us } = body;
   return [id, t_ms, car_us].every(Number.isSafeInteger) ? { id, t_ms, car_us } : null;
@@ -81,7 +105,7 @@ function readLegacy(body) {
   return typeof body.key === 'string' && Number.isFinite(body.value) ? { key: body.key, value: body.value } : null;
 }
 
-const READERS = { car: readCar, pong: readPong, ir: readLegacy, speed: readLegacy };
+const READERS = { car: readCar, board: readBoard, pong: readPong, ir: readLegacy, speed: readLegacy };
 
 /** One message from the car as `{group, body}`, or null when it is none we know. Accepts text or bytes. */
 export function decode(data) {

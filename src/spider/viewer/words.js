@@ -47,6 +47,25 @@ export function refusalsIn(bits) {
 /** Refusals that pressing Arm does not clear by itself. */
 export const obstaclesIn = (bits) => refusalsIn(bits & ~ARM_CLEARS);
 
+/** The firmware's bit for a clock that is held down. spec: EXTENSION.md, `throttled`. */
+const SLOWED_DOWN = 4;
+
+/**
+ * Warnings: nothing is forbidden yet (or it is, by `refusal`), but whoever drives has to know. Order = what to act on first.
+ * `when` gets the `board` message.
+ */
+export const WARNINGS = Object.freeze([
+  { tone: 'alarm', refusal: Refusal.BATTERY_LOW, when: ({ battery }) => battery === 2, says: 'The battery is nearly empty', todo: 'Stop now.' },
+  { tone: 'warn', refusal: 0, when: ({ battery }) => battery === 1, says: 'The battery is getting low', todo: 'Turn back.' },
+  { tone: 'warn', refusal: 0, when: ({ under_voltage: weak }) => weak === 1, says: 'The car’s computer gets too little power', todo: 'It may switch off at any time.' },
+  { tone: 'warn', refusal: Refusal.BOARD_HOT, when: ({ throttled }) => (throttled & SLOWED_DOWN) !== 0, says: 'The car’s computer is slowed down by heat', todo: 'The picture may stutter.' },
+]);
+
+/** The warnings of a `board`, but for those that a card says already because they forbid arming. */
+export function warningsIn(board, refusalsOnCard = 0) {
+  return board === null ? [] : WARNINGS.filter(({ when, refusal }) => when(board) && (refusal & refusalsOnCard) === 0);
+}
+
 /** spec: `Cause::Disarm`. */
 const DISARM = 9;
 

@@ -36,6 +36,11 @@ mock.setCar = (more) => {
   if (more.lease === 'mine') mock.car.lease = window.spidercar.state.helm.lease;
   mock.on.message('metric', JSON.stringify({ car: mock.car }));
 };
+mock.setBoard = (more) => {
+  mock.board = { v: 1, t_us: 0, cpu_permille: 310, mem_free_kb: 412_000, up_s: 200, ...mock.board, ...more };
+  mock.on.message('metric', JSON.stringify({ board: mock.board }));
+};
+mock.pass = (seconds) => mock.on.message('metric', JSON.stringify({ ir: { key: 'detectTime', value: seconds } }));
 mock.open = () => {
   mock.setStatus({ phase: 'open', why: '' });
   for (const label of ['metric', 'stream', 'drive']) mock.on.channel(label, true);
@@ -49,7 +54,7 @@ mock.freeze = () => { clearInterval(timer); timer = null; };
 mock.quiet = false;
 
 const link = {
-  start() { setInterval(() => { if (mock.status.phase === 'open' && !mock.quiet) mock.setCar({}); }, 200); },
+  start() { setInterval(() => { if (mock.status.phase === 'open' && !mock.quiet) { mock.setCar({}); if (mock.board) mock.setBoard({}); } }, 200); },
   retryNow: () => { mock.retried = true; }, setKey: (key) => { mock.key = key; }, heard: () => {},
   status: () => mock.status, isOpen: () => mock.status.phase === 'open', waiting: () => 0,
   stats: () => Promise.resolve(new Map()),

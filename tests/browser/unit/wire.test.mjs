@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wire.js';
 
@@ -39,6 +40,26 @@ test('telemetry comes through whole, as text or as bytes', () => {
 test('an older car that says less is still shown', () => {
   assert.equal(decode('{"car":{"v":1,"state":3}}').body.mem_kb, 0);
   assert.equal(decode('{"car":{"v":1,"state":3}}').body.limit, 1000, 'an older car has no ceiling');
+});
+
+test('a reading that the board does not have is null, a count 0', () => {
+  const { body } = decode('{"board":{"v":1,"t_us":5,"battery":1,"battery_mv":6912,"battery_ma":-83,"wifi_dbm":-58,"link_drops":2}}');
+  assert.deepEqual([body.battery, body.battery_mv, body.battery_ma, body.wifi_dbm, body.link_drops], [1, 6912, -83, -58, 2]);
+  assert.deepEqual([body.temp_celsius, body.laps, body.throttled, body.sensor_errors], [null, null, null, 0]);
+  for (const text of ['{"board":{"battery_mv":"7"}}', '{"board":{"laps":1.5}}', '{"board":{"restarts":[]}}', '{"board":7}']) assert.equal(decode(text), null, text);
+  assert.equal(decode('{"board":{"battery_mv":null}}').body.battery_mv, null);
+});
+
+test('every field of the car’s own golden messages is read', () => {
+  for (const name of ['out-board', 'out-board-bare', 'out-car']) {
+    const text = readFileSync(new URL(`../../data/wire/${name}.json`, import.meta.url), 'utf8');
+    const [[group, said]] = Object.entries(JSON.parse(text));
+    const { body } = decode(text);
+    for (const [field, value] of Object.entries(said)) {
+      if (group === 'board' && (field === 'v' || field === 't_us')) continue; // nobody asks
+      assert.equal(body[field], value, `${name}: ${field}`);
+    }
+  }
 });
 
 test('pong and the old car’s messages are read', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
-import { CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WHYS } from '../../../src/spider/viewer/words.js';
+import { CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
 
 const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
@@ -23,7 +23,7 @@ test('causes have the numbers of the car', () => {
 });
 
 test('a refusal this page does not know is named by its number', () => {
-  assert.match(refusalsIn(8192 | 16).at(-1).says, /8192/);
+  assert.match(refusalsIn(16384 | 16).at(-1).says, /16384/);
 });
 
 test('driving shows no card at all', () => {
@@ -45,6 +45,23 @@ test('a car that recovered by itself still says why it had stopped', () => {
 test('what Arm clears, and a lease that is ours, are no obstacles', () => {
   assert.deepEqual(obstaclesIn(Refusal.STOP_LATCHED | Refusal.NO_COMMAND | Refusal.LEASE_HELD), []);
   assert.equal(obstaclesIn(Refusal.CAMERA_DOWN).length, 1);
+});
+
+test('each warning comes up alone, in words, and says what to do', () => {
+  const well = { battery: 0, under_voltage: 0, throttled: 0xf0000 };
+  assert.deepEqual(warningsIn(null), []);
+  assert.deepEqual(warningsIn(well), [], 'what once was is no warning');
+  assert.deepEqual(warningsIn({ battery: null, under_voltage: null, throttled: null }), [], 'no sensor, no warning');
+  const ill = [{ battery: 2 }, { battery: 1 }, { under_voltage: 1 }, { throttled: 4 }];
+  assert.equal(ill.length, WARNINGS.length);
+  ill.forEach((fields, place) => assert.deepEqual(warningsIn({ ...well, ...fields }), [WARNINGS[place]]));
+  for (const { says, todo, tone } of WARNINGS) assert.ok(says && todo && ['warn', 'alarm'].includes(tone));
+  assert.match(warningsIn({ ...well, battery: 1 })[0].todo, /Turn back/);
+});
+
+test('what the card says already is not warned of again', () => {
+  const ill = { battery: 2, under_voltage: 1, throttled: 0 };
+  assert.deepEqual(warningsIn(ill, Refusal.BATTERY_LOW).map(({ says }) => says), ['The car’s computer gets too little power']);
 });
 
 test('a watcher is offered to ask, not to arm', () => {
