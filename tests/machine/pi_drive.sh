@@ -13,5 +13,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")
 binary_pi=${2:-$("$here/../../scripts/build-pi.sh" --fast)}
 export PYTHONDONTWRITEBYTECODE=1
-# Times are measured: whatever else this machine does has to wait.
-exec nice -n -10 unshare --net -- python3 "$here/pi_drive.py" "$binary" "$binary_pi"
+exec unshare --net -- python3 "$here/pi_drive.py" "$binary" "$binary_pi"
