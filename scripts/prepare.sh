@@ -39,13 +39,15 @@ if [ "$what" = test ]; then
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     need ip iproute2
     need turnserver coturn
+    need dmsetup dmsetup # a disk of an emulated machine that remembers its writes
+    need mke2fs e2fsprogs
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "prepare: installing ${missing[*]}"
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
     $sudo apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends "${missing[@]}" >/dev/null
 fi
 if [ "$what" != pi ] && ! command -v cargo >/dev/null 2>&1; then
     echo "prepare: there is no cargo here. Install Rust 1.90 or newer (rustup, or your system's packages) and run this again." >&2

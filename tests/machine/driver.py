@@ -68,8 +68,10 @@ class Driver:
     """A viewer that drives."""
 
     def __init__(self, spider: Spider, folder: Path) -> None:
-        self.last_sent_at = 0.0
+        # How often the car stopped being live.
         self.drops = 0
+        self._last_sent_at = 0.0
+        self._speaking = threading.Lock()
         self._wish: tuple[int, int] | None = None
         self._car: dict = {}
         self._count = 0
@@ -94,8 +96,9 @@ class Driver:
 
     def fall_silent(self) -> float:
         """From now on the driver says nothing; when he last did."""
-        self._wish = None
-        return self.last_sent_at
+        with self._speaking:
+            self._wish = None
+            return self._last_sent_at
 
     @property
     def car(self) -> dict:
@@ -135,15 +138,15 @@ class Driver:
         beats = 0
         while not self._is_over.wait(BEAT):
             beats += 1
-            wish = self._wish
-            if wish is None:
-                continue
             is_live = self.car.get("state") == LIVE
-            throttle, steering = wish if is_live else (0, 0)
             try:
-                self._say("drive", throttle=throttle, steering=steering)
-                if not is_live and beats % BEATS_PER_ARM == 0:
-                    self._say("arm")
+                with self._speaking:
+                    if self._wish is None:
+                        continue
+                    throttle, steering = self._wish if is_live else (0, 0)
+                    self._say("drive", throttle=throttle, steering=steering)
+                    if not is_live and beats % BEATS_PER_ARM == 0:
+                        self._say("arm")
             except BrokenPipeError:  # the program ended; whoever waits for telemetry tells
                 return
 
@@ -152,4 +155,4 @@ class Driver:
         body = {"seq": self._count, "t_ms": int(time.monotonic() * 1000), **fields, "lease": LEASE}
         self.process.stdin.write(json.dumps({group: body}, separators=(",", ":")).encode() + b"\n")
         self.process.stdin.flush()
-        self.last_sent_at = time.monotonic()
+        self._last_sent_at = time.monotonic()

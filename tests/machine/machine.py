@@ -158,6 +158,15 @@ class Machine:
             self._process.wait()
         self._close()
 
+    def hurry(self) -> None:
+        """From now on this machine, this process and what it starts run before all else here: times are measured.
+
+        Niceness would not do: the kernel compares it only within a session (sched_autogroup).
+        """
+        for pid in (os.getpid(), self.pid):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setscheduler(int(task), os.SCHED_RR, os.sched_param(1))
+
     @property
     def pid(self) -> int:
         """QEMU's process."""
