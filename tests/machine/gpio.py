@@ -74,6 +74,11 @@ class Record:
         pairs = zip(edges, edges[1:], strict=False)
         return [Pulse(rise.at, fall.at - rise.at) for rise, fall in pairs if rise.level and not fall.level]
 
+    def longest_rest(self, pin: int, begin: float, end: float) -> float:
+        """The longest time in which a pin did not change, in a part of the record."""
+        moments = [begin, *(edge.at for edge in self.of(pin) if begin < edge.at < end), end]
+        return max(to - since for since, to in zip(moments, moments[1:], strict=False))
+
     def duty(self, pin: int) -> float:
         """How much of the time a pin was high, 0 to 1."""
         moments = [self.begin, *(edge.at for edge in self.of(pin)), self.end]
