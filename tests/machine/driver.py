@@ -9,10 +9,13 @@ Sources: README (commands), src/logic/EXTENSION.md (messages).
 
 import json
 import re
+import select
 import subprocess
 import threading
 import time
 from pathlib import Path
+
+import process
 
 CHANNEL = "c9abcdefghijklmnopq0"  # a placeholder in the form of an xid
 BEAT = 0.04
@@ -34,17 +37,18 @@ class Spider:
         self.log = folder / "spider.log"
         with open(self.log, "ab") as log:
             mark = log.tell()
-            self.process = subprocess.Popen(
+            self.process = process.start(
                 [binary, "spider", "--listen", address, "--port", "0", "--tls-port", "0"]
-                + ["--driver-key-file", str(self.key_file)],
+                + ["--driver-key-file", self.key_file],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        self.process.stdout.readline()  # the page's address: it listens now
+        # It prints the page's address when it listens.
+        is_listening, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
         said = COLOUR.sub("", self.log.read_bytes()[mark:].decode(errors="replace"))
         found = re.search(r"plain=\S+:(\d+) tls=\S+:(\d+) certificate_sha256=([0-9a-f]{64})", said)
-        if not found:
+        if not (is_listening and found):
             self.end()
             raise RuntimeError(f"the Spider does not say where it listens:\n{said}")
         self.url, self.fingerprint = f"wss://{address}:{found[2]}", found[3]
@@ -79,9 +83,9 @@ class Driver:
         self._news = threading.Condition()
         self.log = folder / "driver.log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
+            self.process = process.start(
                 [spider.binary, "watch", spider.plain_url, "--channel", CHANNEL]
-                + ["--key-file", str(spider.key_file)],
+                + ["--key-file", spider.key_file],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -24,11 +24,22 @@ class Vm(Machine):
     system = System("amd64", MODULES)
     tty = "ttyS0"
     memory_mb = 1024
-    processors = 2
 
-    def __init__(self, folder: Path, modules: tuple[str, ...] = (), disks_mb: tuple[int, ...] = (), **common):
-        """With further modules, and empty disks of these sizes: /dev/vda, /dev/vdb, ..."""
+    def __init__(
+        self,
+        folder: Path,
+        modules: tuple[str, ...] = (),
+        disks_mb: tuple[int, ...] = (),
+        has_own_time: bool = False,
+        **common,
+    ):
+        """With further modules, and empty disks of these sizes: /dev/vda, /dev/vdb, ...
+
+        With `has_own_time` its clock counts instructions on one processor: it does not go on while the host does
+        something else, so what is done inside takes as long as it takes, however busy this machine is.
+        """
         super().__init__(folder, **common)
+        self.has_own_time = has_own_time
         self.system = System("amd64", MODULES + modules)
         self.disks = [folder / f"disk-{index}" for index in range(len(disks_mb))]
         for disk, size in zip(self.disks, disks_mb, strict=True):
@@ -36,9 +47,12 @@ class Vm(Machine):
                 file.truncate(size << 20)
 
     def hardware(self) -> list[str]:
+        time = ("-accel", "tcg,thread=multi", "-smp", "2")
+        if self.has_own_time:
+            # An instruction is 4 ns, and idle time is skipped.
+            time = ("-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1")
         options = [
-            *("-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"),
-            *("-smp", str(self.processors), "-m", str(self.memory_mb)),
+            *("-M", "q35", "-cpu", "max", "-m", str(self.memory_mb), *time),
             *("-serial", "chardev:console", "-device", "virtio-net-pci,netdev=net"),
         ]
         for disk in self.disks:

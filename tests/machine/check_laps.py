@@ -1,0 +1,48 @@
+"""The lap sensor's tests on a kernel that has `gpio-sim`.
+
+    check_laps.py SPIDERCAR LAP-TEST        called by run.sh; LAP-TEST is what cargo made of tests/lap_gpio_sim.rs
+
+The tests are Rust and know nothing of machines; this is where they can run. The machine has a time of its own, because
+a bounce that a busy host stretches is a pass.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from checks import Checks, expect, main
+from vm import Vm
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# measured: 100 s beside a load average of 16. choice: three times that, and more.
+LIMIT = 400.0
+# What libtest says of a test, and what a test prints before that on the same line.
+VERDICT = re.compile(r"^test (\w+) \.\.\. (.*)$")
+
+
+def checks(report: Checks) -> None:
+    """All of it."""
+    programs = {"bin/spidercar": Path(sys.argv[1]), "bin/lap_test": Path(sys.argv[2])}
+    files = {str(CERTIFICATES): CERTIFICATES.read_bytes()}
+    with tempfile.TemporaryDirectory(prefix="spidercar-laps-") as folder:
+        with Vm(Path(folder), programs=programs, files=files, has_own_time=True) as vm:
+            with report.check("vm with a time of its own boots to a shell"):
+                vm.boot()
+                report.say(f"{vm.boot_seconds:.1f} s")
+            tests = [line.split(":")[0] for line in vm.check("lap_test --ignored --list") if line.endswith(": test")]
+            with report.check("there are tests"):
+                expect(tests, "the program lists none")
+                report.say(str(len(tests)))
+            for test in tests:
+                with report.check(test.replace("_", " ")):
+                    result = vm.run(f"lap_test --ignored --exact --nocapture {test}", LIMIT)
+                    expect(result.code == 0, f"exit code {result.code}\n{result.text}")
+                    expect("1 passed; 0 failed" in result.text, f"it did not run\n{result.text}")
+                    # What it measured stands before libtest's verdict.
+                    said = [line for line in result.lines if " passes" in line and not line.startswith("test result")]
+                    if said:
+                        report.say("; ".join(VERDICT.sub(r"\2", line) for line in said))
+
+
+main("laps", checks)
