@@ -21,8 +21,11 @@ use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
 use super::wire::Car;
 
+mod calibration;
 #[cfg(test)]
 mod tests;
+
+pub use calibration::CalibrationTeller;
 
 /// Most `car` messages a second, whatever happens.
 ///

@@ -12,6 +12,8 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::CalibrationReport;
+
 #[cfg(test)]
 mod tests;
 
@@ -108,6 +110,8 @@ pub enum Outgoing {
     Pong(Pong),
     /// Extension `car`.
     Car(Car),
+    /// Extension `calibration`.
+    Calibration(CalibrationReport),
     /// Legacy `ir`/`detectTime`: one pass of the lap sensor.
     DetectTime {
         /// Microseconds since the Unix epoch.
@@ -130,6 +134,11 @@ struct CarGroup<'a> {
     car: &'a Car,
 }
 
+#[derive(Serialize)]
+struct CalibrationGroup<'a> {
+    calibration: &'a CalibrationReport,
+}
+
 impl Outgoing {
     /// The bytes to send.
     ///
@@ -140,6 +149,7 @@ impl Outgoing {
         match self {
             Self::Pong(pong) => group(&PongGroup { pong }),
             Self::Car(car) => group(&CarGroup { car }),
+            Self::Calibration(calibration) => group(&CalibrationGroup { calibration }),
             Self::DetectTime { unix_us } => detect_time(*unix_us),
             Self::MaxSpeed { ticks } => {
                 let mut message = Message::new();
