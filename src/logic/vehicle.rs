@@ -24,7 +24,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::drive::{Calibration, Demand, Drive, DriveConfig, Setpoint};
+use super::drive::{Calibration, Demand, Drive, DriveConfig, RAMP_TICK, Setpoint};
 use super::failsafe::{
     Cause, Driver, Facts, Failsafe, FailsafeConfig, Refusals, State, Transition,
 };
@@ -205,6 +205,12 @@ impl Vehicle {
         self.drive.neutral()
     }
 
+    /// The pulses in force.
+    #[must_use]
+    pub const fn calibration(&self) -> &Calibration {
+        self.drive.calibration()
+    }
+
     /// Whether somebody measured where this car's neutral is.
     #[must_use]
     pub const fn is_calibrated(&self) -> bool {
@@ -235,7 +241,8 @@ impl Vehicle {
             };
         }
 
-        let recalibrated = self.recalibrate();
+        // Not in the step that stopped it: that one is told as what it is.
+        let recalibrated = change.is_none() && self.recalibrate();
 
         let setpoint = match (self.failsafe.state(), self.failsafe.driver()) {
             (State::Live, Some(Driver::Legacy)) => {
@@ -250,7 +257,10 @@ impl Vehicle {
         };
 
         let lease_over_at = self.lease.expires_at().map(|at| at.after(TICK));
-        let deadlines = [self.drive.next_at(), lease_over_at];
+        let stands = !self.failsafe.state().may_move();
+        let recalibrate_at =
+            (stands && self.calibrations.is_pending()).then(|| now.after(RAMP_TICK));
+        let deadlines = [self.drive.next_at(), lease_over_at, recalibrate_at];
         let next_at = deadlines
             .into_iter()
             .flatten()

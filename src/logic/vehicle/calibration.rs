@@ -1,7 +1,8 @@
 //! Which calibration the car has, and what becomes of a wish to change it.
 //!
 //! A calibration that is saved counts at once, but it is not used at once: its neutral is another pulse, and a car that is
-//! driven must not feel it. It comes into force in the first step in which the car stands by itself, disarmed or stopped.
+//! driven must not feel it. It comes into force in the first step after that in which the car came to stand, disarmed or
+//! stopped, so that the record shows why it stopped and, apart from it, that neutral is another pulse from then on.
 //!
 //! ```text
 //!   save, reset ──▶ holder, fresh? pulses in their window and in order? ──no──▶ answered with the reason, nothing changes
@@ -202,6 +203,11 @@ impl Calibrations {
 
     fn counts(&self) -> Calibration {
         self.saved.unwrap_or(self.file)
+    }
+
+    /// Whether the one that counts is not in force yet.
+    pub(super) const fn is_pending(&self) -> bool {
+        self.is_pending
     }
 
     /// The calibration to use from now on, if it is another one. Ask only while the car stands.

@@ -189,17 +189,20 @@ fn a_saved_calibration_counts_at_once_and_is_in_force_when_the_car_stands() {
     rig.want(1, Want::Release);
     assert_eq!(
         (rig.last.state, rig.last.cause),
-        (State::Disarmed, Cause::Calibrate)
+        (State::Disarmed, Cause::Disarm)
     );
+    assert_eq!(rig.pulses(), (1500, 1500), "first it stands");
+    assert!(rig.last.next_at <= Uptime::from_micros((rig.now_ms + 5) * 1000));
+    assert_eq!(rig.step().cause, Cause::Calibrate);
     assert_eq!(rig.pulses(), (1510, 1480));
     assert!(rig.last.status.calibration.in_force);
     assert_eq!(rig.step().cause, Cause::Disarm, "told once");
     rig.take_over(1, 0);
     assert_eq!(rig.pulses(), (1510, 1480));
     rig.change(1, Change::Reset);
-    rig.hear(&Incoming::Stop);
+    assert_eq!(rig.hear(&Incoming::Stop).cause, Cause::Stop);
     assert_eq!(
-        (rig.last.state, rig.last.cause),
+        (rig.step().state, rig.last.cause),
         (State::Stopped, Cause::Calibrate)
     );
     assert_eq!(rig.pulses(), (1500, 1500));
