@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::board::Board;
 use super::outlet::Outlet;
 use super::{clock, pilot};
-use crate::logic::telemetry::{BoardReadings, Telemetry};
+use crate::logic::telemetry::{BoardReadings, CalibrationTeller, Telemetry};
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::Event;
 use crate::logic::wire::Outgoing;
@@ -36,6 +36,7 @@ pub async fn run(
     rate_hz: u8,
 ) {
     let mut telemetry = Telemetry::new(clock::now(), rate_hz);
+    let mut calibration = CalibrationTeller::default();
     let mut rates = Rates::new(clock::now());
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -51,6 +52,9 @@ pub async fn run(
                 Event::State(change) => {
                     tracing::info!(from = ?change.from, to = ?change.to, cause = change.cause.word(), "car");
                 }
+                Event::Calibration(answer) => {
+                    tracing::info!(answer = answer.says(), "calibration");
+                }
                 Event::MaxSpeed { ticks } => {
                     tracing::info!(ticks, "maxSpeed");
                     if let Some(metric) = &metric {
@@ -63,6 +67,10 @@ pub async fn run(
         let (Some(status), Some(metric)) = (board.status(), metric) else {
             continue;
         };
+        let stored = board.stored(status.calibration.changes);
+        if let Some(report) = calibration.poll(now, &status.calibration, stored) {
+            pilot::send(&metric, &Outgoing::Calibration(report)).await;
+        }
         if let Some(car) = telemetry.poll(now, &status, &rates.readings) {
             pilot::send(&metric, &Outgoing::Car(car)).await;
         }

@@ -181,10 +181,10 @@ impl Vehicle {
         self
     }
 
-    /// The same car, with a configuration whose pulses nobody has measured.
+    /// The same car, with a configuration whose pulses were measured on it, or were not.
     #[must_use]
-    pub const fn not_measured(mut self) -> Self {
-        self.calibrations.not_measured();
+    pub const fn with_measured(mut self, is_measured: bool) -> Self {
+        self.calibrations.measured(is_measured);
         self
     }
 

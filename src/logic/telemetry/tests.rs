@@ -48,6 +48,7 @@ fn calibration() -> CalibrationStatus {
         lease: LeaseId::new(7),
         max_speed: Some(420),
         tell: 0,
+        changes: 1,
     }
 }
 

@@ -122,6 +122,8 @@ pub(super) struct Calibrations {
     answer: Answer,
     seq: Seq,
     lease: LeaseId,
+    /// Wishes that were granted; wraps.
+    changes: u32,
 }
 
 impl Calibrations {
@@ -135,6 +137,7 @@ impl Calibrations {
             answer: Answer::None,
             seq: Seq::new(0),
             lease: LeaseId::NONE,
+            changes: 0,
         }
     }
 
@@ -146,8 +149,8 @@ impl Calibrations {
         self.is_remote
     }
 
-    pub(super) const fn not_measured(&mut self) {
-        self.is_measured = false;
+    pub(super) const fn measured(&mut self, is_measured: bool) {
+        self.is_measured = is_measured;
     }
 
     /// Whether somebody measured the pulses that count.
@@ -178,6 +181,9 @@ impl Calibrations {
             },
         };
         (self.seq, self.lease) = (command.seq, command.lease);
+        self.changes = self
+            .changes
+            .wrapping_add(u32::from(self.answer.is_granted()));
         self.answer
     }
 
@@ -226,6 +232,7 @@ impl Calibrations {
             lease: self.lease,
             max_speed,
             tell,
+            changes: self.changes,
         }
     }
 }
@@ -251,6 +258,8 @@ pub struct CalibrationStatus {
     pub max_speed: Option<u16>,
     /// How often somebody asked to be told; wraps.
     pub tell: u32,
+    /// Wishes that were granted; wraps.
+    pub changes: u32,
 }
 
 impl CalibrationStatus {
@@ -269,12 +278,5 @@ impl CalibrationStatus {
             beyond_us: BEYOND_US,
             pulses: self.counts.to_pulses(),
         }
-    }
-
-    /// Whether these pulses and this limit are the same as others, whatever was said about them.
-    #[must_use]
-    pub fn is_same_car(&self, other: &Self) -> bool {
-        (self.counts, self.is_saved, self.max_speed)
-            == (other.counts, other.is_saved, other.max_speed)
     }
 }

@@ -96,7 +96,7 @@ impl Status {
                 0,
             ]),
             join32(calibration.seq.get(), calibration.lease.get()),
-            u64::from(calibration.tell),
+            join32(calibration.changes, calibration.tell),
             throttle_pulses,
             steering_pulses,
         ]
@@ -116,7 +116,7 @@ impl Status {
             limit_asker,
             calibration_modes,
             calibration_ids,
-            tell,
+            changes_tell,
             throttle_pulses,
             steering_pulses,
         ] = *words;
@@ -129,7 +129,7 @@ impl Status {
         let [limit, asker] = split32(limit_asker);
         let [calibration_flags, answer, max_speed, _] = split16(calibration_modes);
         let [calibration_seq, calibration_lease] = split32(calibration_ids);
-        let [_, tell] = split32(tell);
+        let [changes, tell] = split32(changes_tell);
         Self {
             state: u8::try_from(state)
                 .ok()
@@ -174,6 +174,7 @@ impl Status {
                 lease: LeaseId::new(calibration_lease),
                 max_speed: (max_speed != 0).then_some(max_speed),
                 tell,
+                changes,
             },
         }
     }

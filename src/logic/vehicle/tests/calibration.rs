@@ -295,7 +295,7 @@ fn what_makes_no_sense_is_answered_and_changes_nothing() {
 fn what_was_learned_in_an_earlier_life_is_in_force_from_the_first_step() {
     let fields = CalibrationFields::from_pulses(&other()).unwrap();
     let saved = Calibration::new(fields).unwrap();
-    let vehicle = tunable().not_measured();
+    let vehicle = tunable().with_measured(false);
     assert!(!vehicle.is_calibrated());
     let vehicle = vehicle.with_learned(Some(saved), Some(420));
     assert!(vehicle.is_calibrated());
