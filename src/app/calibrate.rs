@@ -14,6 +14,7 @@
 //! neutral is written. A killed process (SIGKILL) cannot: `spidercar neutral` does.
 //! Knows nothing of: what the keys do (`desk`), what it looks like (`screen`).
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,7 @@ use crate::logic::drive::{Calibration, CalibrationFields};
 use crate::logic::units::LeaseId;
 use crate::logic::wire::Pulses;
 
-use desk::{Desk, FIELDS, PERIOD, place_of, slot};
+use desk::{Desk, FIELDS, PERIOD, get, place_of, slot};
 use keys::Keys;
 use screen::Drawn;
 use terminal::Terminal;
@@ -140,11 +141,12 @@ fn shown(drive: &Drive, learned: &Learned) -> String {
 }
 
 fn table(pulses: &Pulses) -> String {
-    let mut pulses = *pulses;
-    (0..FIELDS.len())
-        .zip(&FIELDS)
-        .map(|(place, field)| format!("{} = {}\n", field.name, slot(&mut pulses, place)))
-        .collect()
+    let mut text = String::new();
+    for (place, field) in FIELDS.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} = {}", field.name, get(pulses, place));
+    }
+    text
 }
 
 /// Data goes to stdout; whoever reads it may be gone.

@@ -14,7 +14,7 @@
 //! it was to be; at most [`ASIDE`] damaged files are kept.
 //! Knows nothing of: what the text means, when to write.
 //! Sources: `rename(2)`, `fsync(2)` ("does not necessarily ensure that the entry in the directory ... has also reached
-//! disk"), `ext4(5)` (data=ordered). The test that cuts the power is tests/power_cut.
+//! disk"), `ext4(5)` (data=ordered). The test that cuts the power is `tests/power_cut`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -11,7 +11,7 @@
 //!
 //! Promises: nothing allocates; noting is one increment; a quantile is never less than the true one, and at most 12.5 %
 //! more. Knows nothing of: what is measured.
-//! Sources: HdrHistogram (the same table, in general).
+//! Sources: `HdrHistogram` (the same table, in general).
 
 use core::time::Duration;
 

@@ -290,37 +290,10 @@ impl Model {
                 })
             }
             Action::Change { who, save, kind } => {
-                let driver = &mut self.drivers[who];
-                let is_holder = self.holder == lease(who);
-                driver.changes += u32::from(kind == Kind::Fresh);
-                let seq = driver.changes + u32::from(kind == Kind::Stale);
-                let (mut save, mut t_ms) = (save, sent(kind));
-                match (kind, &mut driver.wished) {
-                    (Kind::Fresh, wished) => {
-                        *wished = Some((self.now.as_micros(), save, is_holder));
-                        self.saved = if is_holder { save } else { self.saved };
-                    }
-                    (Kind::Stale, _) => {}
-                    // As for a drive: if the first copy was not his to send, this is it, and late by as much.
-                    (Kind::Replayed, Some((at, wished, taken))) => {
-                        (save, t_ms) = (*wished, *at / 1000);
-                        let is_in_time = self.now.as_micros() - *at <= COMMAND_AGE_US;
-                        if is_holder && is_in_time && !*taken {
-                            (*taken, self.saved) = (true, save);
-                        }
-                    }
-                    (Kind::Replayed, None) => return,
-                }
-                Incoming::Calibration(CalibrationCommand {
-                    seq: Seq::new(seq),
-                    t_ms,
-                    lease: lease(who),
-                    change: if save {
-                        Change::Save(other().to_pulses())
-                    } else {
-                        Change::Reset
-                    },
-                })
+                let Some(incoming) = self.wish(who, save, kind, sent(kind)) else {
+                    return;
+                };
+                incoming
             }
             Action::Arm { who, kind } => {
                 let driver = &mut self.drivers[who];
@@ -367,6 +340,40 @@ impl Model {
             }
         };
         self.intent.fold(self.now, &incoming, self.holder);
+    }
+
+    /// The wish for another calibration, if there is one to send.
+    fn wish(&mut self, who: usize, mut save: bool, kind: Kind, mut t_ms: u64) -> Option<Incoming> {
+        let driver = &mut self.drivers[who];
+        let is_holder = self.holder == lease(who);
+        driver.changes += u32::from(kind == Kind::Fresh);
+        let seq = driver.changes + u32::from(kind == Kind::Stale);
+        match (kind, &mut driver.wished) {
+            (Kind::Fresh, wished) => {
+                *wished = Some((self.now.as_micros(), save, is_holder));
+                self.saved = if is_holder { save } else { self.saved };
+            }
+            (Kind::Stale, _) => {}
+            // As for a drive: if the first copy was not his to send, this is it, and late by as much.
+            (Kind::Replayed, Some((at, wished, taken))) => {
+                (save, t_ms) = (*wished, *at / 1000);
+                let is_in_time = self.now.as_micros() - *at <= COMMAND_AGE_US;
+                if is_holder && is_in_time && !*taken {
+                    (*taken, self.saved) = (true, save);
+                }
+            }
+            (Kind::Replayed, None) => return None,
+        }
+        Some(Incoming::Calibration(CalibrationCommand {
+            seq: Seq::new(seq),
+            t_ms,
+            lease: lease(who),
+            change: if save {
+                Change::Save(other().to_pulses())
+            } else {
+                Change::Reset
+            },
+        }))
     }
 
     /// A release, and the end of a drive, end what an arm began.

@@ -59,6 +59,7 @@ impl Terminal {
     }
 
     /// Writes text; whether the terminal is still there.
+    #[must_use]
     pub fn write(&self, text: &str) -> bool {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())

@@ -39,7 +39,7 @@ fn the_window_is_the_calibration_and_a_little_more_but_always_a_pulse() {
 fn it_leaves_neutral_by_the_rate_and_returns_at_once_or_through_it() {
     for (axis, neutral, per_tick) in [(Axis::Throttle, 1490, 125), (Axis::Steering, 1520, 500)] {
         // Parts of a hundredth of a microsecond: 250 and 1000 us a second in 5 ms.
-        let mut drive = car(ordinary(), slewless(), Reverse::Direct);
+        let mut drive = car(ordinary(), NO_LIMITS, Reverse::Direct);
         for tick in 1..=20_u16 {
             let setpoint = drive.tune(at_ms(u64::from(tick) * 5), tune(axis, neutral + 100));
             let wanted = (neutral + tick * per_tick / 100).min(neutral + 100);
@@ -55,13 +55,9 @@ fn it_leaves_neutral_by_the_rate_and_returns_at_once_or_through_it() {
     }
 }
 
-fn slewless() -> Limits {
-    NO_LIMITS
-}
-
 #[test]
 fn every_pulse_ends_where_it_was_asked_for_or_at_the_edge_of_the_window() {
-    let mut drive = car(ordinary(), slewless(), Reverse::Direct);
+    let mut drive = car(ordinary(), NO_LIMITS, Reverse::Direct);
     let mut now_ms = 0;
     for micros in (500..=2500).step_by(7) {
         let mut got = (0, 0);
@@ -83,14 +79,15 @@ fn every_pulse_ends_where_it_was_asked_for_or_at_the_edge_of_the_window() {
 
 #[test]
 fn time_in_which_nobody_asked_saves_up_no_jump() {
-    let mut drive = car(ordinary(), slewless(), Reverse::Direct);
+    let mut drive = car(ordinary(), NO_LIMITS, Reverse::Direct);
     let setpoint = drive.tune(at_ms(100_000), tune(Axis::Throttle, 2000));
     assert_eq!(setpoint.throttle.get(), 1495, "one longest tick of 20 ms");
 }
 
 #[test]
 fn whatever_comes_between_begins_at_neutral_again() {
-    let between: [(&str, fn(&mut Drive, Uptime) -> Setpoint); 4] = [
+    type Between = fn(&mut Drive, Uptime) -> Setpoint;
+    let between: [(&str, Between); 4] = [
         ("a stop", |drive, now| drive.stop(now)),
         ("a coast", |drive, now| drive.coast(now, 900)),
         ("a command", |drive, now| drive.step(now, demand(0, 0))),
@@ -99,7 +96,7 @@ fn whatever_comes_between_begins_at_neutral_again() {
         }),
     ];
     for (name, act) in between {
-        let mut drive = car(ordinary(), slewless(), Reverse::Direct);
+        let mut drive = car(ordinary(), NO_LIMITS, Reverse::Direct);
         for tick in 1..200 {
             drive.tune(at_ms(tick * 20), tune(Axis::Throttle, 1600));
         }
@@ -116,7 +113,7 @@ fn the_next_reverse_after_tuning_begins_with_the_brake() {
         brake: Duration::from_millis(100),
         neutral: Duration::from_millis(50),
     };
-    let mut drive = car(ordinary(), slewless(), esc);
+    let mut drive = car(ordinary(), NO_LIMITS, esc);
     for ms in [0, 100, 150, 200] {
         drive.step(at_ms(ms), demand(-500, 0));
     }
@@ -129,7 +126,7 @@ fn the_next_reverse_after_tuning_begins_with_the_brake() {
 
 #[test]
 fn another_calibration_is_used_at_once_and_a_max_speed_stays_a_wish() {
-    let mut drive = car(ordinary(), slewless(), Reverse::Direct);
+    let mut drive = car(ordinary(), NO_LIMITS, Reverse::Direct);
     assert_eq!(drive.limit_forward(440), 440);
     assert_eq!(drive.max_speed(), Some(440));
     let full = |drive: &mut Drive, ms| drive.step(at_ms(ms), demand(1000, 0)).throttle.get();

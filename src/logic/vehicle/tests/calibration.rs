@@ -135,7 +135,8 @@ fn a_car_that_is_calibrated_by_who_stands_at_it_is_not_tuned_over_the_network() 
 
 #[test]
 fn every_end_of_a_drive_ends_the_tuning_and_silence_is_neutral_from_the_hold_on() {
-    let ends: [(&str, fn(&mut Rig)); 5] = [
+    type End = fn(&mut Rig);
+    let ends: [(&str, End); 5] = [
         ("stop", |rig| {
             rig.hear(&Incoming::Stop);
         }),
