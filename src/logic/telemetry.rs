@@ -26,8 +26,11 @@ use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
 use super::wire::{Board, Car, Outgoing};
 
+mod calibration;
 #[cfg(test)]
 mod tests;
+
+pub use calibration::CalibrationTeller;
 
 /// Most `car` messages a second, whatever happens.
 ///
