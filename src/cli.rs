@@ -133,6 +133,26 @@ pub enum Work {
     Doctor(Given),
     /// Outputs to neutral.
     Neutral(Given),
+    /// The pulses of a car, measured or changed.
+    Calibrate {
+        /// The car.
+        given: Given,
+        /// What is wished for.
+        wish: CalibrateWish,
+    },
+}
+
+/// What `spidercar calibrate` is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CalibrateWish {
+    /// Measure in a terminal.
+    Terminal,
+    /// Show what counts.
+    Show,
+    /// Save these pulses, by name and in microseconds.
+    Save(Vec<(String, u16)>),
+    /// Give up what was saved.
+    Reset,
 }
 
 impl Work {
@@ -143,6 +163,7 @@ impl Work {
             Self::Run(given)
             | Self::Spider { given, .. }
             | Self::Watch { given, .. }
+            | Self::Calibrate { given, .. }
             | Self::Doctor(given)
             | Self::Neutral(given) => given,
         }

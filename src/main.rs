@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use spidercar::app;
 use spidercar::app::replay::{ReplayError, Replayed};
-use spidercar::cli::{self, Asked, Check, Exit, Given, Work};
+use spidercar::cli::{self, Asked, CalibrateWish, Check, Exit, Given, Work};
 use spidercar::config::{self, Config, LogLevel, Machine, Outputs, RawConfig, Report, Source};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -58,6 +58,10 @@ enum Job {
     },
     Doctor(Config),
     Neutral(Outputs),
+    Calibrate {
+        config: Config,
+        wish: CalibrateWish,
+    },
 }
 
 /// Starts the part of the program that does a job, and waits for its end.
@@ -68,6 +72,7 @@ fn dispatch(job: Job) -> ExitCode {
         Job::Watch { config, record } => app::watch(&config, record),
         Job::Doctor(config) => app::doctor::doctor(&config),
         Job::Neutral(outputs) => app::run::neutral(&outputs),
+        Job::Calibrate { config, wish } => app::calibrate::calibrate(&config, &wish),
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -92,13 +97,18 @@ fn prepare(work: Work) -> Result<Job, Report> {
         return Ok(Job::Neutral(outputs));
     }
     let config = Config::from_raw(&raw, &Machine)?;
-    log_to_stderr(config.log_level);
+    log_to_stderr(match &work {
+        // Its screen is no place for a log; what a person must know of still comes through.
+        Work::Calibrate { .. } => LogLevel::Error,
+        _ => config.log_level,
+    });
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");
     Ok(match work {
         Work::Run(_) => Job::Run(config),
         Work::Spider { faults, .. } => Job::Spider { config, faults },
         Work::Watch { record, .. } => Job::Watch { config, record },
         Work::Doctor(_) => Job::Doctor(config),
+        Work::Calibrate { wish, .. } => Job::Calibrate { config, wish },
         Work::Neutral(_) => unreachable!("neutral was prepared above"),
     })
 }

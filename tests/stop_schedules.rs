@@ -2,8 +2,8 @@
 //! replayed or somebody else's.
 //!
 //! Loss, delay, duplication, reordering, queues that burst, frozen viewers, blocked event loops, a frozen or late control
-//! thread, clock jumps, lease fights, an eavesdropper who replays, faults, restarts. `SEED=n` runs one again; `SCHEDULES=n`
-//! runs another number.
+//! thread, clock jumps, lease fights, an eavesdropper who replays, faults, restarts; and in a quarter of all motion an
+//! output is tuned, and now and then another calibration saved. `SEED=n` runs one again; `SCHEDULES=n` runs another number.
 
 #![expect(
     clippy::struct_excessive_bools,
@@ -16,6 +16,7 @@ mod schedules {
     pub mod car;
     pub mod oracle;
     pub mod rng;
+    pub mod tuning;
     pub mod world;
 }
 
@@ -44,6 +45,8 @@ struct Shown {
     moving: u64,
     refused: u64,
     arms: u64,
+    tuned: u64,
+    granted: u64,
 }
 
 fn run(seed: u64, config: &Car) -> Shown {
@@ -60,6 +63,8 @@ fn run(seed: u64, config: &Car) -> Shown {
         moving: oracle.moving,
         refused: oracle.refused,
         arms: oracle.arms,
+        tuned: oracle.pulses.tuned,
+        granted: oracle.pulses.granted,
     }
 }
 
@@ -102,6 +107,7 @@ fn ten_thousand_schedules_break_no_promise() {
                     all.refused + shown.refused,
                     all.arms + shown.arms,
                 );
+                (all.tuned, all.granted) = (all.tuned + shown.tuned, all.granted + shown.granted);
             }
         }
     });
@@ -109,10 +115,13 @@ fn ten_thousand_schedules_break_no_promise() {
     let at = |permille: usize| all.to_neutral[(all.to_neutral.len() - 1) * permille / 1000] / 1000;
     println!(
         "{schedules} schedules: {} drives begun, {} moving steps, {} commands refused as they had to be;\n\
+         {} steps with a tuned pulse, {} calibrations changed;\n\
          last good command to neutral, of a driver who fell silent: n {}, min {} ms, p50 {} ms, p99 {} ms, max {} ms",
         all.arms,
         all.moving,
         all.refused,
+        all.tuned,
+        all.granted,
         all.to_neutral.len(),
         at(0),
         at(500),
@@ -121,5 +130,6 @@ fn ten_thousand_schedules_break_no_promise() {
     );
     // A test in which nothing happened would prove nothing.
     assert!(all.arms > schedules && all.moving > 100 * schedules && all.refused > schedules);
+    assert!(all.tuned > 10 * schedules && all.granted > schedules / 10);
     assert!(u64::try_from(all.to_neutral.len()).is_ok_and(|count| count > schedules / 10));
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle};
+use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
-    ArmCommand, Board, Car, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Outgoing,
-    Ping, Pong, ViewReport, Want, decode,
+    ArmCommand, Axis, Board, CalibrationCommand, CalibrationReport, Car, Change, DriveCommand,
+    Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong, Pulses, Tune, ViewReport,
+    Want, decode,
 };
 
 fn folder() -> PathBuf {
@@ -22,6 +23,19 @@ fn bytes(name: &str) -> Vec<u8> {
 
 fn motion(key: MotionKey, milli_steps: i32) -> Incoming {
     Incoming::Motion(Motion { key, milli_steps })
+}
+
+fn pulses() -> Pulses {
+    Pulses {
+        throttle_min_us: 1000,
+        throttle_zero_us: 1510,
+        forward_zero_us: 1540,
+        throttle_max_us: 2000,
+        steering_min_us: 1000,
+        steering_zero_us: 1480,
+        steering_max_us: 2000,
+        brake_us: 1300,
+    }
 }
 
 fn heard() -> Vec<(&'static str, Incoming)> {
@@ -40,8 +54,41 @@ fn heard() -> Vec<(&'static str, Incoming)> {
                 throttle: Throttle::new(250).expect("in range"),
                 steering: Steering::new(-100).expect("in range"),
                 lease,
+                tune: None,
             }),
         ),
+        (
+            "in-calibrate",
+            Incoming::Drive(DriveCommand {
+                seq: Seq::new(12),
+                t_ms: 123_456,
+                lease,
+                tune: Some(Tune {
+                    axis: Axis::Throttle,
+                    pulse: PulseWidth::new(1540).expect("a pulse"),
+                }),
+                ..DriveCommand::default()
+            }),
+        ),
+        (
+            "in-calibration-save",
+            Incoming::Calibration(CalibrationCommand {
+                seq: Seq::new(13),
+                t_ms: 123_460,
+                lease,
+                change: Change::Save(pulses()),
+            }),
+        ),
+        (
+            "in-calibration-reset",
+            Incoming::Calibration(CalibrationCommand {
+                seq: Seq::new(14),
+                t_ms: 123_470,
+                lease,
+                change: Change::Reset,
+            }),
+        ),
+        ("in-calibration-tell", Incoming::TellCalibration),
         (
             "in-arm",
             Incoming::Arm(ArmCommand {
@@ -161,6 +208,21 @@ fn said() -> Vec<(&'static str, Outgoing)> {
         ("out-car", Outgoing::Car(car)),
         ("out-board", Outgoing::Board(board)),
         ("out-board-bare", Outgoing::Board(bare)),
+        (
+            "out-calibration",
+            Outgoing::Calibration(CalibrationReport {
+                v: 1,
+                remote: 1,
+                saved: 1,
+                in_force: 0,
+                stored: 2,
+                answer: 1,
+                seq: 13,
+                lease: 7,
+                beyond_us: 200,
+                pulses: pulses(),
+            }),
+        ),
     ]
 }
 

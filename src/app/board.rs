@@ -18,6 +18,19 @@ use crate::logic::failsafe::Health;
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::{STATUS_WORDS, Status};
 
+/// Where the calibration that counts is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Nowhere but here: there is no `drive.state_file`.
+    Nowhere,
+    /// On the way to the disk.
+    OnTheWay,
+    /// On the disk, with so many changes in it.
+    Safe(u32),
+    /// The disk cannot be written.
+    Failed,
+}
+
 /// A camera or encoder that was silent for this long counts as down.
 /// choice: the longest frame time (1 s at 1 frame a second) may not, ten frames at 10 may.
 const VIDEO_SILENCE: Duration = Duration::from_secs(1);
@@ -45,6 +58,9 @@ pub struct Board {
     key_frame_wanted: AtomicBool,
     target_kbps: AtomicU32,
     watched: AtomicBool,
+    /// [`Stored`]: kind in the upper half, changes in the lower.
+    stored: AtomicU64,
+    on_sight: AtomicBool,
     /// What the sensors say and what went wrong.
     pub readings: Readings,
 }
@@ -67,6 +83,8 @@ impl Board {
             key_frame_wanted: AtomicBool::new(false),
             target_kbps: AtomicU32::new(target.get()),
             watched: AtomicBool::new(false),
+            stored: AtomicU64::new(0),
+            on_sight: AtomicBool::new(false),
             readings: Readings::default(),
         })
     }
@@ -109,9 +127,10 @@ impl Board {
             let at = at.load(Ordering::Relaxed);
             at != 0 && now.since(Uptime::from_micros(at)) <= VIDEO_SILENCE
         };
+        let on_sight = self.on_sight.load(Ordering::Relaxed);
         Health {
-            camera_ok: is_fresh(&self.frame_at),
-            encoder_ok: is_fresh(&self.unit_at),
+            camera_ok: on_sight || is_fresh(&self.frame_at),
+            encoder_ok: on_sight || is_fresh(&self.unit_at),
             battery_low: self.readings.is_battery_low(),
             board_hot: self.readings.is_board_hot(),
             ..Health::GOOD
@@ -149,5 +168,32 @@ impl Board {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.watched.load(Ordering::Relaxed)
+    }
+    /// Says where the calibration is kept; only the keeper calls this.
+    pub fn set_stored(&self, stored: Stored) {
+        let (kind, changes) = match stored {
+            Stored::Nowhere => (0, 0),
+            Stored::OnTheWay => (1, 0),
+            Stored::Safe(changes) => (2, changes),
+            Stored::Failed => (3, 0),
+        };
+        self.stored
+            .store(kind << 32 | u64::from(changes), Ordering::Relaxed);
+    }
+
+    /// Where a calibration with so many changes in it is kept: the number on the wire (`calibration.stored`).
+    #[must_use]
+    pub fn stored(&self, changes: u32) -> u8 {
+        let word = self.stored.load(Ordering::Relaxed);
+        match word >> 32 {
+            // The disk has another one: this one is on its way.
+            2 if word & u64::from(u32::MAX) != u64::from(changes) => 1,
+            kind => u8::try_from(kind).unwrap_or(0),
+        }
+    }
+
+    /// Nobody drives by the picture: whoever tunes this car stands beside it. Its camera may be off.
+    pub fn drive_on_sight(&self) {
+        self.on_sight.store(true, Ordering::Relaxed);
     }
 }

@@ -126,7 +126,7 @@ impl Control {
 
     /// Stops the thread; the outputs are neutral when this returns.
     #[must_use]
-    pub fn stop(mut self) -> ControlEnd {
+    pub fn stop(&mut self) -> ControlEnd {
         self.end()
     }
 
@@ -246,6 +246,7 @@ impl Running {
         health.actuator_ok = self.actuator_ok;
         health.control_late = is_late;
         health.esc_arming = self.esc.is_arming(now);
+        health.uncalibrated = !self.vehicle.is_calibrated();
         let intent = self.reader.read();
         if let Some(recorder) = &mut self.recorder {
             recorder.before(now, &self.vehicle);
@@ -254,6 +255,8 @@ impl Running {
         if let Some(recorder) = &mut self.recorder {
             recorder.after(now, intent, health, &step);
         }
+        // A saved calibration has another neutral: gate and guard must know it before it is written.
+        self.pulse.set_neutral(self.vehicle.neutral());
         self.write(now, &step);
         self.reader.set_holder(step.status.holder);
         self.board.set_status(&step.status);

@@ -16,7 +16,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{Fatal, clock, parts};
+use super::{Fatal, chassis, clock, parts};
 use crate::cli::Exit;
 use crate::config::{Config, SpiderUrl};
 use crate::hal::sim::SimView;
@@ -88,9 +88,11 @@ pub fn doctor(config: &Config) -> Result<(), Fatal> {
 }
 
 fn outputs(config: &Config, view: &Arc<SimView>) -> Finding {
+    let (_, found) = chassis::found(&config.drive);
+    let drive = chassis::with_learned(&config.drive, &found);
     let mut actuators =
-        parts::actuators(&config.drive, &config.sim, view).map_err(|fatal| fatal.to_string())?;
-    let neutral = config.drive.config.calibration.neutral();
+        parts::actuators(&drive, &config.sim, view).map_err(|fatal| fatal.to_string())?;
+    let neutral = drive.config.calibration.neutral();
     actuators
         .write(clock::now(), neutral, Cause::Exit)
         .map_err(|err| format!("{}; see drive.output", parts::chain(&err)))?;

@@ -10,9 +10,11 @@
 //! Promises: neutral always passes. What remains: a device that blocks inside its own write.
 //! Knows nothing of: why it is late.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock;
+use super::pulse::Pulse;
 use crate::hal::{ActuatorError, Actuators};
 use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
@@ -25,17 +27,17 @@ pub const LATE_LIMIT: Duration = Duration::from_millis(50);
 /// Outputs that take no old decision.
 pub struct Gate {
     inner: Box<dyn Actuators>,
-    neutral: Setpoint,
+    pulse: Arc<Pulse>,
     now: fn() -> Uptime,
 }
 
 impl Gate {
-    /// A gate before these outputs.
+    /// A gate before these outputs; `pulse` knows what is neutral.
     #[must_use]
-    pub fn new(inner: Box<dyn Actuators>, neutral: Setpoint) -> Self {
+    pub fn new(inner: Box<dyn Actuators>, pulse: Arc<Pulse>) -> Self {
         Self {
             inner,
-            neutral,
+            pulse,
             now: clock::now,
         }
     }
@@ -49,7 +51,7 @@ impl Actuators for Gate {
         setpoint: Setpoint,
         cause: Cause,
     ) -> Result<(), ActuatorError> {
-        if setpoint != self.neutral && (self.now)().since(now) > LATE_LIMIT {
+        if setpoint != self.pulse.neutral() && (self.now)().since(now) > LATE_LIMIT {
             return Ok(());
         }
         self.inner.write(now, setpoint, cause)
@@ -62,7 +64,7 @@ impl Actuators for Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
     use crate::logic::units::PulseWidth;
@@ -86,9 +88,11 @@ mod tests {
             throttle: PulseWidth::saturating(throttle),
             steering: PulseWidth::saturating(1500),
         };
+        let pulse = Pulse::new(Uptime::ZERO, setpoint(1500));
+        let outputs = Box::new(Outputs(Arc::clone(&written)));
         let mut gate = Gate {
             now: || Uptime::from_micros(1_000_000),
-            ..Gate::new(Box::new(Outputs(Arc::clone(&written))), setpoint(1500))
+            ..Gate::new(outputs, Arc::clone(&pulse))
         };
         for (decided_us, throttle) in [
             (1_000_000, 1600),
@@ -101,5 +105,11 @@ mod tests {
             gate.write(now, setpoint(throttle), Cause::Drive).unwrap();
         }
         assert_eq!(*written.lock().unwrap(), [1600, 1601, 1500]);
+        pulse.set_neutral(setpoint(1510));
+        for throttle in [1500, 1510] {
+            gate.write(Uptime::ZERO, setpoint(throttle), Cause::Drive)
+                .unwrap();
+        }
+        assert_eq!(*written.lock().unwrap(), [1600, 1601, 1500, 1510]);
     }
 }

@@ -28,7 +28,6 @@ use super::notify::Notify;
 use super::pulse::Pulse;
 use crate::hal::Actuators;
 use crate::hal::realtime;
-use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
 use crate::logic::units::Uptime;
 
@@ -44,12 +43,10 @@ const FEED: Duration = Duration::from_secs(1);
 
 /// What the guard needs.
 pub struct GuardParts {
-    /// The heartbeat to watch.
+    /// The heartbeat to watch, and what is neutral.
     pub pulse: Arc<Pulse>,
     /// A second handle on the outputs; without one it can only warn and let the watchdogs bite.
     pub outputs: Option<Box<dyn Actuators>>,
-    /// What to write.
-    pub neutral: Setpoint,
     /// The service manager.
     pub notify: Notify,
     /// The board's watchdog.
@@ -137,11 +134,10 @@ impl Watch {
 
     fn relieve(&mut self, now: Uptime) {
         self.parts.pulse.relieve();
-        let wrote = self
-            .parts
-            .outputs
-            .as_mut()
-            .map(|outputs| outputs.write(now, self.parts.neutral, Cause::ControlStalled));
+        let wrote =
+            self.parts.outputs.as_mut().map(|outputs| {
+                outputs.write(now, self.parts.pulse.neutral(), Cause::ControlStalled)
+            });
         if self.is_stalled {
             return; // said already; the write above goes on
         }

@@ -21,7 +21,7 @@ use super::board::Board;
 use super::outlet::Outlet;
 use super::{clock, pilot};
 use crate::logic::lap::{LapEpoch, Pass};
-use crate::logic::telemetry::{BoardReadings, Telemetry};
+use crate::logic::telemetry::{BoardReadings, CalibrationTeller, Telemetry};
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::Event;
 use crate::logic::wire::Outgoing;
@@ -71,6 +71,7 @@ pub async fn run(
     rate: Rate,
 ) {
     let mut telemetry = Telemetry::new(clock::now(), rate.hz, rate.bytes_per_s);
+    let mut calibration = CalibrationTeller::default();
     let mut rates = Rates::new(clock::now());
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -87,6 +88,9 @@ pub async fn run(
             match event {
                 Event::State(change) => {
                     tracing::info!(from = ?change.from, to = ?change.to, cause = change.cause.word(), "car");
+                }
+                Event::Calibration(answer) => {
+                    tracing::info!(answer = answer.says(), "calibration");
                 }
                 Event::MaxSpeed { ticks } => {
                     tracing::info!(ticks, "maxSpeed");
@@ -105,6 +109,11 @@ pub async fn run(
         let Some(status) = board.status() else {
             continue;
         };
+        let stored = board.stored(status.calibration.changes);
+        if let Some(report) = calibration.poll(now, &status.calibration, stored) {
+            let message = Outgoing::Calibration(report);
+            telemetry.sent(now, counted(pilot::send(&metric, &message).await, &board));
+        }
         let report = board.readings.report(now);
         while let Some(message) = telemetry.poll(now, &status, &rates.readings, &report) {
             counted(pilot::send(&metric, &message).await, &board);

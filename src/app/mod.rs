@@ -12,13 +12,18 @@
 
 pub mod black_box;
 pub mod board;
+pub mod calibrate;
+pub mod chassis;
 pub mod clock;
 pub mod control;
 pub mod doctor;
 pub mod fault;
 pub mod gate;
 pub mod guard;
+pub mod keeper;
+pub mod learned;
 pub mod link;
+pub mod lock;
 pub mod mailbox;
 pub mod metrics;
 pub mod newest;
@@ -33,6 +38,7 @@ pub mod replay;
 pub mod run;
 pub mod sensing;
 pub mod silence;
+pub mod state_file;
 pub mod supervise;
 pub mod video;
 pub mod watch;

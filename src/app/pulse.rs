@@ -1,4 +1,4 @@
-//! The heartbeat of the control thread, and who may write the outputs when it stops.
+//! What the control thread tells its guard: its heartbeat, what is neutral, and who may write when the heart stops.
 //!
 //! ```text
 //!   control:  beat ─ step ─ write ─ was I relieved? ─ … 200 ms of nothing … ─▶ relieved: late, neutral again
@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::logic::units::Uptime;
+use crate::logic::drive::Setpoint;
+use crate::logic::units::{PulseWidth, Uptime};
 
 /// The heartbeat.
 #[derive(Debug, Default)]
@@ -21,13 +22,16 @@ pub struct Pulse {
     beats: AtomicU32,
     relieved: AtomicBool,
     over: AtomicBool,
+    /// Throttle in the upper half, steering in the lower.
+    neutral: AtomicU32,
 }
 
 impl Pulse {
-    /// A heart that beats now.
+    /// A heart that beats now, of a car with this neutral.
     #[must_use]
-    pub fn new(now: Uptime) -> Arc<Self> {
+    pub fn new(now: Uptime, neutral: Setpoint) -> Arc<Self> {
         let pulse = Self::default();
+        pulse.set_neutral(neutral);
         pulse.beat(now);
         Arc::new(pulse)
     }
@@ -36,6 +40,23 @@ impl Pulse {
     pub fn beat(&self, now: Uptime) {
         self.at.store(now.as_micros(), Ordering::SeqCst);
         self.beats.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Says what is neutral from now on.
+    pub fn set_neutral(&self, neutral: Setpoint) {
+        let (throttle, steering) = (neutral.throttle.get(), neutral.steering.get());
+        let word = u32::from(throttle) << 16 | u32::from(steering);
+        self.neutral.store(word, Ordering::SeqCst);
+    }
+
+    /// What is neutral now.
+    #[must_use]
+    pub fn neutral(&self) -> Setpoint {
+        let word = self.neutral.load(Ordering::SeqCst);
+        Setpoint {
+            throttle: PulseWidth::saturating(word >> 16),
+            steering: PulseWidth::saturating(word & 0xFFFF),
+        }
     }
 
     /// Ticks so far; wraps.

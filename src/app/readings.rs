@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A gauge is a number or nothing. Nothing is what a sensor says that is not there, that fails, or whose thread has not
-//! come round for [`STALE`]; a warning that forbids arming stays until a reading takes it back.
+//! come round for five seconds; a warning that forbids arming stays until a reading takes it back.
 //!
 //! Promises: nobody waits for anybody here. Knows nothing of: who reads what when.
 

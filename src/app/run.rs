@@ -13,19 +13,15 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
-use super::black_box::BlackBox;
 use super::board::Board;
-use super::control::{Control, ControlEnd, Pace};
-use super::fault::{Faults, FaultyOutputs, stall_runtime};
-use super::gate::Gate;
-use super::guard::{Guard, GuardParts};
+use super::chassis::{self, Chassis, Person};
+use super::control::{Control, ControlEnd};
+use super::fault::{Faults, stall_runtime};
 use super::link::{LinkOptions, LinkParts};
 use super::mailbox::Mailbox;
 use super::metrics::{InOrder, Rate};
-use super::notify::Notify;
 use super::outlet::{UNIT_ROOM, carry};
 use super::parts::{actuators, chain, video_parts, with_faults};
-use super::pulse::Pulse;
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
@@ -33,10 +29,8 @@ use super::{
 };
 use crate::cli::Exit;
 use crate::config::{Config, FaultKind, Outputs, SpiderUrl};
-use crate::hal::realtime;
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
-use crate::logic::intent::Intent;
 use crate::spider::{self, Spider};
 
 /// How often the control thread is looked after. choice: a bug there is told within this.
@@ -47,89 +41,31 @@ const LOOK_AFTER: Duration = Duration::from_millis(50);
 /// # Errors
 /// What ends the program; the outputs are neutral by then.
 pub fn run(config: &Config) -> Result<(), Fatal> {
-    let view = Arc::new(SimView::default());
-    let faults = Faults::new(&config.sim.faults);
-    let actuators = actuators(&config.drive, &config.sim, &view)?;
-    let now = clock::now();
-    let mut vehicle = config.vehicle(now);
-    let neutral = vehicle.neutral();
-    let spare = actuators.spare();
-    // Faults stand before the gate, where a real thread would stall.
-    let gated = Box::new(Gate::new(actuators, neutral));
-    let actuators = Box::new(FaultyOutputs::new(gated, Arc::clone(&faults)));
-    let mailbox = Mailbox::new();
-    let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
-    let board = Board::new(&first.status, config.spider.bitrate);
-    let box_folder = config.safety.black_box.as_deref();
-    let (black_box, recorder) = box_folder
-        .map(BlackBox::start)
-        .transpose()
-        .map_err(|err| Fatal::new(Exit::Bug, err))?
-        .unzip();
-    let notify = Notify::from_environment();
-    let pulse = Pulse::new(clock::now());
-    let control = Control::start(
-        vehicle,
-        actuators,
-        Arc::clone(&mailbox),
-        Arc::clone(&board),
-        Arc::clone(&pulse),
-        recorder,
-        Pace {
-            tick: config.drive.tick,
-            esc_arming: config.drive.esc_arming,
-        },
-    )
-    .map_err(|err| Fatal::new(Exit::Bug, err))?;
-    let guard = Guard::start(GuardParts {
-        pulse,
-        outputs: spare,
-        neutral,
-        notify: notify.clone(),
-        watchdog_device: config.safety.watchdog_device.clone(),
-    })
-    .map_err(|err| Fatal::new(Exit::Bug, err))?;
-    // The car is at neutral; only now may a disk be slow.
-    if let Some(folder) = box_folder {
-        std::fs::create_dir_all(folder).map_err(|err| {
-            let folder = folder.display();
-            let what = format!(
-                "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
-            );
-            Fatal::new(Exit::BadConfig, what)
-        })?;
-    }
-    realtime::lock_memory();
-    notify.ready();
-    let stopped = with_control(config, control, mailbox, board, view, faults);
-    notify.stopping();
-    drop((guard, black_box)); // after the control thread, which feeds both
+    let mut chassis = Chassis::start(config, Person::Remote)?;
+    chassis.notify.ready();
+    let stopped = with_control(config, &mut chassis);
+    chassis.notify.stopping();
+    drop(chassis);
     tracing::info!("stopped at neutral");
     stopped
 }
 
 /// Everything above the control thread; whatever happens, that one is stopped first.
-fn with_control(
-    config: &Config,
-    mut control: Control,
-    mailbox: Arc<Mailbox>,
-    board: Arc<Board>,
-    view: Arc<SimView>,
-    faults: Arc<Faults>,
-) -> Result<(), Fatal> {
+fn with_control(config: &Config, chassis: &mut Chassis) -> Result<(), Fatal> {
     let stop_video = Arc::new(AtomicBool::new(false));
+    let control = &mut chassis.control;
     let events = std::mem::replace(&mut control.events, std::sync::mpsc::sync_channel(1).1);
     // Dropped after everything else here: whatever a sensor is waiting for, neutral does not wait for it.
-    let (_sensing, passes) = Sensing::start(devices::parts(&config.sensors)?, &board)
+    let (_sensing, passes) = Sensing::start(devices::parts(&config.sensors)?, &chassis.board)
         .map_err(|err| Fatal::new(Exit::Bug, err))?;
     runtime().and_then(|runtime| {
         let ran = runtime.block_on(async {
             let parts = Car {
                 config,
-                mailbox,
-                board,
-                view,
-                faults,
+                mailbox: Arc::clone(&chassis.mailbox),
+                board: Arc::clone(&chassis.board),
+                view: Arc::clone(&chassis.view),
+                faults: Arc::clone(&chassis.faults),
                 in_order: Arc::new(Mutex::new(InOrder::new(events, passes))),
             };
             let car = parts.start(&stop_video).await?;
@@ -138,7 +74,7 @@ fn with_control(
                     tracing::info!(signal, "stopping");
                     Ok(())
                 }
-                () = ended(&control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
+                () = ended(control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
             };
             Ok((car, why))
         });
@@ -323,23 +259,19 @@ pub fn announce(spider: &Spider, config: &Config) {
     let _ = out.flush();
 }
 
-/// Health before anything is known.
-fn nothing_works_yet() -> crate::logic::failsafe::Health {
-    crate::logic::failsafe::Health {
-        camera_ok: false,
-        encoder_ok: false,
-        ..crate::logic::failsafe::Health::GOOD
-    }
-}
-
 /// Writes neutral to the outputs once (`spidercar neutral`).
 ///
 /// # Errors
 /// The outputs cannot be opened or written.
 pub fn neutral(outputs: &Outputs) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
-    let mut actuators = actuators(&outputs.drive, &outputs.sim, &view)?;
-    let neutral = outputs.drive.config.calibration.neutral();
+    let (_, found) = chassis::found(&outputs.drive);
+    for (path, why) in &found.unusable {
+        tracing::warn!(file = %path.display(), %why, "drive.state_file");
+    }
+    let drive = chassis::with_learned(&outputs.drive, &found);
+    let mut actuators = actuators(&drive, &outputs.sim, &view)?;
+    let neutral = drive.config.calibration.neutral();
     actuators
         .write(clock::now(), neutral, Cause::Exit)
         .map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))

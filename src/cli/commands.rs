@@ -23,6 +23,8 @@ pub enum Name {
     Doctor,
     /// Outputs to neutral.
     Neutral,
+    /// The pulses of a car, measured or changed.
+    Calibrate,
     /// A recorded stop, run again.
     Replay,
 }
@@ -38,6 +40,7 @@ impl Name {
             Self::Check => "check",
             Self::Doctor => "doctor",
             Self::Neutral => "neutral",
+            Self::Calibrate => "calibrate",
             Self::Replay => "replay",
         }
     }
@@ -340,6 +343,50 @@ pub const COMMANDS: &[Command] = &[
             "spidercar neutral",
             "what ExecStopPost= of the service runs",
         )],
+        exits: &[
+            Exit::Done,
+            Exit::Bug,
+            Exit::BadConfig,
+            Exit::HardwareMissing,
+        ],
+    },
+    Command {
+        name: Name::Calibrate,
+        summary: "find the pulses of a car, at the car",
+        about: "Measures where a car's neutral, its ends and its first movement are, with the wheels off the ground: a pulse is \
+                out while a key is held, and neutral when none is. Stop the service first. What is saved goes to \
+                drive.state_file and wins over the configuration. The flags change or show it without moving anything.",
+        positional: &[],
+        flags: &[
+            CONFIG,
+            SET,
+            one(
+                "--show",
+                "",
+                "Show the pulses that count, as TOML, and end.",
+            ),
+            many(
+                "--save",
+                "NAME=US",
+                "Save one pulse, by its name in [drive.calibration] and in microseconds; may be given again.",
+            ),
+            one(
+                "--reset",
+                "",
+                "Give up what was saved: the configuration's pulses count again.",
+            ),
+        ],
+        examples: &[
+            ("spidercar calibrate", "measure the installed car"),
+            (
+                "spidercar calibrate --save throttle_zero_us=1510 --save brake_us=1320",
+                "save what was measured another way",
+            ),
+            (
+                "spidercar calibrate --show > pulses.toml",
+                "take them along to another car",
+            ),
+        ],
         exits: &[
             Exit::Done,
             Exit::Bug,

@@ -79,7 +79,7 @@ pub(super) fn overview() -> String {
     for command in COMMANDS {
         line(
             &mut out,
-            &format!("  {:9}{}", command.name.word(), command.summary),
+            &format!("  {:11}{}", command.name.word(), command.summary),
         );
     }
     out.push_str(
@@ -159,7 +159,7 @@ mod tests {
         let page = overview();
         for command in COMMANDS {
             assert!(
-                page.contains(&format!("\n  {:9}", command.name.word())),
+                page.contains(&format!("\n  {:11}", command.name.word())),
                 "{page}"
             );
         }

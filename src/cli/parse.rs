@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use lexopt::Arg;
 
 use super::commands::{COMMANDS, Command, Flag, Name};
-use super::{Asked, Check, Given, Misuse, Work, help};
+use super::{Asked, CalibrateWish, Check, Given, Misuse, Work, help};
 use crate::config::Set;
 use crate::config::nearest::{did_you_mean, nearest};
 
@@ -189,9 +189,43 @@ impl Said {
                     given: self.given()?,
                 })
             }
+            Name::Calibrate => Asked::Work(Work::Calibrate {
+                wish: self.calibrate()?,
+                given: self.given()?,
+            }),
             Name::Check => Asked::Check(self.check()?),
             Name::Replay => Asked::Replay(self.values.pop().unwrap_or_default().into()),
         })
+    }
+
+    fn calibrate(&self) -> Result<CalibrateWish, Misuse> {
+        let saves = self.all("--save")?;
+        let is_said = |name| u8::from(self.find(name).is_some());
+        if is_said("--show") + is_said("--save") + is_said("--reset") > 1 {
+            return Err(self
+                .command
+                .misuse("--show, --save and --reset are each for themselves"));
+        }
+        if self.find("--show").is_some() {
+            return Ok(CalibrateWish::Show);
+        }
+        if self.find("--reset").is_some() {
+            return Ok(CalibrateWish::Reset);
+        }
+        if saves.is_empty() {
+            return Ok(CalibrateWish::Terminal);
+        }
+        let changes = saves.iter().map(|said| {
+            said.split_once('=')
+                .and_then(|(name, us)| Some((name.trim().to_owned(), us.trim().parse().ok()?)))
+                .ok_or_else(|| {
+                    let what = format!(
+                        "--save {said}: write it as NAME=MICROSECONDS, for example --save throttle_zero_us=1510"
+                    );
+                    self.command.misuse(&what)
+                })
+        });
+        Ok(CalibrateWish::Save(changes.collect::<Result<_, _>>()?))
     }
 
     fn check(&mut self) -> Result<Check, Misuse> {

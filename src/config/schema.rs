@@ -19,7 +19,7 @@
 use super::kind::{Kind, flag, millis, or_zero, stepped, text, whole, word};
 use super::words::{
     BatteryKind, CameraSource, EncoderKind, IcePolicy, LapKind, LapRule, LogLevel, NeutralKind,
-    Output, PwmKind, ReverseKind, SteeringKind,
+    Output, PwmKind, RemoteCalibration, ReverseKind, SteeringKind,
 };
 use crate::logic::failsafe::FailsafeConfig;
 use crate::logic::units::PulseWidth;
@@ -234,6 +234,10 @@ keys! {
         DriveStateFile "state_file"
             text("", PATH),
             "Keeps what is learned while driving: a saved calibration and the old app's maxSpeed. It wins over this file.";
+        DriveRemoteCalibration "remote_calibration"
+            word(RemoteCalibration::Sim.word(), RemoteCalibration::WORDS),
+            "Who may calibrate over the network: \"sim\" the driver of a simulated car, \"on\" any driver, who may not see that the \
+             wheels are up; \"off\" nobody. `spidercar calibrate` is for whoever stands at the car.";
     }
     "drive.calibration", "Pulse widths of this very car. Wheels off the ground while you find them!"; {
         CalibrationThrottleMinUs "throttle_min_us"

@@ -138,6 +138,8 @@ pub struct Drive {
     pub calibrated: bool,
     /// Where what is learned is kept.
     pub state_file: Option<PathBuf>,
+    /// Whether the lease holder may calibrate over the network.
+    pub remote_calibration: bool,
     /// Calibration, limits, reverse and steps, for the vehicle.
     pub config: DriveConfig,
 }
@@ -161,13 +163,16 @@ impl Config {
     /// The car that this configuration describes: disarmed, at neutral.
     #[must_use]
     pub fn vehicle(&self, now: Uptime) -> Vehicle {
-        let vehicle =
-            Vehicle::new(now, self.drive.config, self.failsafe).with_pace(self.safety.pace);
-        if self.safety.legacy {
-            vehicle
-        } else {
-            vehicle.without_legacy_drivers()
+        let mut vehicle = Vehicle::new(now, self.drive.config, self.failsafe)
+            .with_pace(self.safety.pace)
+            .with_measured(self.drive.calibrated);
+        if !self.safety.legacy {
+            vehicle = vehicle.without_legacy_drivers();
         }
+        if self.drive.remote_calibration {
+            vehicle = vehicle.with_remote_calibration();
+        }
+        vehicle
     }
 }
 

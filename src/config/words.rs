@@ -145,6 +145,18 @@ words! {
 }
 
 words! {
+    /// Whose car may be calibrated over the network.
+    RemoteCalibration {
+        /// A simulated one.
+        Sim = "sim",
+        /// Any, by its driver.
+        On = "on",
+        /// None.
+        Off = "off",
+    }
+}
+
+words! {
     /// Which ICE candidates may carry the media.
     IcePolicy {
         /// Every candidate.

@@ -23,8 +23,9 @@
 //!     └────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Promises: every pulse is inside the calibration, for any sequence of commands and any clock; neutral is one step away
-//! and never slewed; magnitude only ever rises by the slew rate; while coasting it never rises at all.
+//! Promises: every pulse is inside the calibration, or while an output is tuned (`tuning`) inside its window around it, for
+//! any sequence of commands and any clock; neutral is one step away and never slewed; magnitude only ever rises by the
+//! slew rate; while coasting it never rises at all.
 //! Knows nothing of: who sent a command, or if it may be obeyed.
 //! Sources: PROTOCOL.md 4.1 (mapping, steps), 4.3 (brake), 4.7 (the old filter, which overshot and is not copied).
 
@@ -33,14 +34,17 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::units::{PulseWidth, Steering, Throttle, Uptime};
+use super::wire::Axis;
 
 mod car;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tuning;
 
 pub use car::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Setpoint, Steps,
 };
+pub use tuning::BEYOND_US;
 
 /// The longest time that one step may count as "passed" for the slew rate.
 ///
@@ -95,8 +99,12 @@ enum Gear {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Drive {
     config: DriveConfig,
-    /// Full forward now: the calibrated one, or less after a `maxSpeed`.
+    /// Full forward in ticks of the old car, if a `maxSpeed` made it less than the calibrated one.
+    max_speed: Option<u16>,
+    /// Full forward now.
     throttle_max: PulseWidth,
+    /// Which output is tuned, and how far it is from neutral, in millionths of a microsecond.
+    tuned: Option<(Axis, i64)>,
     /// Throttle in force, in millionths of a permille.
     throttle: i64,
     /// Steering in force, in millionths of a permille.
@@ -116,6 +124,8 @@ impl Drive {
         Self {
             throttle_max: config.calibration.fields().throttle_max,
             config,
+            max_speed: None,
+            tuned: None,
             throttle: 0,
             steering: 0,
             gear: Gear::Forward,
@@ -161,7 +171,7 @@ impl Drive {
     /// Obeys a demand, as far as limits, slew and ESC allow within the time that passed.
     pub fn step(&mut self, now: Uptime, demand: Demand) -> Setpoint {
         let elapsed = self.tick(now);
-        self.coasting_from = None;
+        (self.coasting_from, self.tuned) = (None, None);
         let limits = self.config.limits;
 
         let throttle = within(
@@ -174,7 +184,8 @@ impl Drive {
             self.throttle = 0;
             self.on_the_way = true;
         } else {
-            self.throttle = approach(self.throttle, throttle, limits.throttle_slew_per_s, elapsed);
+            let slew = limits.throttle_slew_per_s;
+            self.throttle = approach(self.throttle, parts(throttle), slew, elapsed);
             self.on_the_way = self.throttle != parts(throttle);
         }
 
@@ -183,7 +194,8 @@ impl Drive {
             limits.max_steering.get(),
             limits.max_steering.get(),
         );
-        self.steering = approach(self.steering, steering, limits.steering_slew_per_s, elapsed);
+        let slew = limits.steering_slew_per_s;
+        self.steering = approach(self.steering, parts(steering), slew, elapsed);
         self.on_the_way |= self.steering != parts(steering);
 
         self.setpoint()
@@ -194,6 +206,7 @@ impl Drive {
     /// Nothing rises here, so a brake-before-reverse that has begun is given up at neutral.
     pub fn coast(&mut self, now: Uptime, left: u16) -> Setpoint {
         self.tick(now);
+        self.tuned = None;
         if self.is_braking() {
             self.shift(Gear::Forward);
         }
@@ -211,7 +224,7 @@ impl Drive {
         if self.is_braking() {
             self.shift(Gear::Forward);
         }
-        self.coasting_from = None;
+        (self.coasting_from, self.tuned) = (None, None);
         self.throttle = 0;
         self.steering = 0;
         self.on_the_way = false;
@@ -221,13 +234,35 @@ impl Drive {
     /// Sets full forward to this tick count of the old car, and says which tick count is now in force.
     ///
     /// It is kept above `forward_zero` and never goes past the calibrated maximum: a message can make the car slower
-    /// than its calibration, never faster.
+    /// than its calibration, never faster. One at the calibrated maximum is no limit, and is forgotten.
     pub fn limit_forward(&mut self, ticks: u16) -> u16 {
+        self.restore_limit(Some(ticks));
+        let in_force = self.throttle_max.to_ticks();
+        let is_less = self.throttle_max < self.config.calibration.fields().throttle_max;
+        self.max_speed = is_less.then_some(in_force);
+        in_force
+    }
+
+    /// Sets full forward to a tick count that was in force before, as far as this calibration has room for it.
+    pub fn restore_limit(&mut self, ticks: Option<u16>) {
         let fields = self.config.calibration.fields();
         let slowest = PulseWidth::saturating(u32::from(fields.forward_zero.get()) + 1);
-        self.throttle_max =
-            PulseWidth::saturating_from_ticks(ticks).clamp(slowest, fields.throttle_max);
-        self.throttle_max.to_ticks()
+        self.max_speed = ticks;
+        self.throttle_max = ticks.map_or(fields.throttle_max, |ticks| {
+            PulseWidth::saturating_from_ticks(ticks).clamp(slowest, fields.throttle_max)
+        });
+    }
+
+    /// Full forward in ticks of the old car, if a `maxSpeed` made it less than the calibrated one.
+    #[must_use]
+    pub const fn max_speed(&self) -> Option<u16> {
+        self.max_speed
+    }
+
+    /// The pulses in force.
+    #[must_use]
+    pub const fn calibration(&self) -> &Calibration {
+        &self.config.calibration
     }
 
     /// The latest time to call again, if time alone will change an output.
@@ -311,8 +346,7 @@ fn within(permille: i16, most_negative: i16, most_positive: i16) -> i16 {
 }
 
 /// Moves towards a target: at once if that is towards neutral, else by the slew rate, through neutral if signs differ.
-fn approach(current: i64, target: i16, slew_per_s: u32, elapsed: Duration) -> i64 {
-    let target = parts(target);
+fn approach(current: i64, target: i64, slew_per_s: u32, elapsed: Duration) -> i64 {
     let from = if current.signum() == target.signum() {
         current
     } else {

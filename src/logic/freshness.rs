@@ -28,8 +28,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::units::{LeaseId, Seq, Throttle, Uptime};
-use super::wire::{ArmCommand, DriveCommand};
+use super::units::{LeaseId, Seq, Uptime};
+use super::wire::{ArmCommand, CalibrationCommand, DriveCommand};
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +83,7 @@ struct Sender {
     floor: Option<Floor>,
     heard: Option<Heard>,
     armed: Option<Seq>,
+    changed: Option<Seq>,
     touched_at: Uptime,
 }
 
@@ -105,7 +106,7 @@ impl Senders {
         {
             return Verdict::Replayed;
         }
-        let neutral = command.throttle == Throttle::ZERO;
+        let neutral = command.is_neutral();
         if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, neutral) {
             return Verdict::Late;
         }
@@ -134,6 +135,27 @@ impl Senders {
             return Verdict::Late;
         }
         sender.armed = Some(command.seq);
+        Verdict::Fresh
+    }
+
+    /// Judges a change of the calibration that arrived at `at`. It is counted apart, as `arm` is.
+    pub(super) fn judge_change(
+        &mut self,
+        at: Uptime,
+        command: &CalibrationCommand,
+        command_age: Duration,
+    ) -> Verdict {
+        let sender = self.entry(at, command.lease);
+        if sender
+            .changed
+            .is_some_and(|seq| !command.seq.is_newer_than(seq))
+        {
+            return Verdict::Replayed;
+        }
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, false) {
+            return Verdict::Late;
+        }
+        sender.changed = Some(command.seq);
         Verdict::Fresh
     }
 
@@ -183,6 +205,7 @@ impl Senders {
             floor: None,
             heard: None,
             armed: None,
+            changed: None,
             touched_at: at,
         };
         self.0.push(new).expect("a place was made above");

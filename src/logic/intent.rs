@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::units::{LeaseId, Uptime};
 use super::wire::{
-    ArmCommand, DriveCommand, Incoming, LeaseCommand, MotionKey, Reject, ViewReport, Want,
+    ArmCommand, CalibrationCommand, DriveCommand, Incoming, LeaseCommand, MotionKey, Reject,
+    ViewReport, Want,
 };
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ pub struct LegacyThrottle {
 /// All of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// `drive`, but of the lease holder only while somebody holds it.
+    /// `drive` and `calibrate`, but of the lease holder only while somebody holds it.
     pub drive: Slot<DriveCommand>,
     /// `arm`.
     pub arm: Slot<ArmCommand>,
@@ -75,6 +76,8 @@ pub struct Intent {
     pub ask: Slot<LeaseId>,
     /// `view`, but of the lease holder only while somebody holds it.
     pub view: Slot<ViewReport>,
+    /// `calibration` with a change, but of the lease holder only while somebody holds it.
+    pub calibration: Slot<CalibrationCommand>,
     /// Legacy `forward` and `back`.
     pub legacy_throttle: Slot<LegacyThrottle>,
     /// Legacy `left` (positive) and `right`, in thousandths of a step.
@@ -89,6 +92,8 @@ pub struct Intent {
     pub unknown: u32,
     /// Messages of others than the holder that were dropped here; wraps.
     pub foreign: u32,
+    /// How often somebody asked to be told the calibration; wraps.
+    pub tell_calibration: u32,
 }
 
 impl Intent {
@@ -143,6 +148,13 @@ impl Intent {
                 self.foreign = self.foreign.wrapping_add(1);
             }
             Incoming::View(view) => self.view.put(now, view),
+            Incoming::Calibration(change) if is_foreign(change.lease) => {
+                self.foreign = self.foreign.wrapping_add(1);
+            }
+            Incoming::Calibration(change) => self.calibration.put(now, change),
+            Incoming::TellCalibration => {
+                self.tell_calibration = self.tell_calibration.wrapping_add(1);
+            }
             // The shell answers it; the car does not move by it.
             Incoming::Ping(_) => {}
         }

@@ -11,8 +11,8 @@
 //!                       └ and never more bytes a second than the budget has, of all messages together
 //! ```
 //!
-//! What waits for the budget is not kept: when its turn comes, the newest is sent. Whoever has waited longest is next, but
-//! a change of the car's state may wait [`HEAD_START`] less than its rival.
+//! What waits for the budget is not kept: when its turn comes, the newest is sent. Whoever has waited longest is next; but a
+//! change of the car's state goes before a `board` that has not waited half a second longer.
 //!
 //! Promises: no queue; fixed buffer; the last of a burst of changes is always told; neither message starves the other.
 //! Knows nothing of: channels, and how a reading is taken.
@@ -26,8 +26,11 @@ use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
 use super::wire::{Board, Car, Outgoing};
 
+mod calibration;
 #[cfg(test)]
 mod tests;
+
+pub use calibration::CalibrationTeller;
 
 /// Most `car` messages a second, whatever happens.
 ///

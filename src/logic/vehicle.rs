@@ -7,15 +7,16 @@
 //! ```text
 //!   intent ──▶ 1 what is new since the last step, is it fresh, is it the driver's        (freshness, lease)
 //!   health ──▶ 2 facts ─▶ one change of state at most                                    (failsafe)
-//!   now    ──▶ 3 state ─▶ obey, coast or stand ─▶ setpoint                               (pace, drive)
+//!   now    ──▶ 3 state ─▶ obey, tune, coast or stand ─▶ setpoint                         (pace, drive, calibration)
 //!              4 when to call again, at the latest
 //! ```
 //!
 //! Of two new things in one intent the safer is judged first: stop, then arm, then drive.
 //!
 //! Promises: `step` is total, for any intent and any time; outside live and coasting the setpoint is exactly neutral;
-//! every pulse is inside the calibration; a stop is neutral in the step that sees it; a late, replayed or foreign command
-//! changes no output and keeps no car alive.
+//! every pulse is inside the calibration, or inside its window while the holder tunes; a stop is neutral in the step that
+//! sees it; a late, replayed or foreign command changes no output and keeps no car alive; neutral itself changes only
+//! while the car stands.
 //! Knows nothing of: bytes, threads, pins.
 //! Sources: README 3.2 rules 3 to 5, README, configuration.
 
@@ -23,24 +24,29 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::drive::{Demand, Drive, DriveConfig, Setpoint};
+use super::drive::{Calibration, Demand, Drive, DriveConfig, RAMP_TICK, Setpoint};
 use super::failsafe::{
     Cause, Driver, Facts, Failsafe, FailsafeConfig, Refusals, State, Transition,
 };
-use super::freshness::{Heard, Senders, Verdict};
+use super::freshness::{Heard, Senders};
 use super::intent::Intent;
 use super::lease::Lease;
 use super::pace::PaceConfig;
 use super::units::{LeaseId, Seq, Steering, Throttle, Uptime};
-use super::wire::{ArmCommand, DriveCommand, LeaseCommand, ViewReport, Want};
+use super::wire::{Tune, ViewReport};
 
 pub use super::failsafe::Health;
 
+mod calibration;
+mod hear;
 mod legacy;
 mod status;
 #[cfg(test)]
 mod tests;
 
+use calibration::Calibrations;
+pub use calibration::{Answer, CalibrationStatus};
+use hear::News;
 use legacy::Legacy;
 pub use status::{STATUS_WORDS, Status};
 
@@ -62,6 +68,8 @@ pub enum Event {
         /// Full forward now, in ticks of the old PWM chip.
         ticks: u16,
     },
+    /// A wish to change the calibration was judged.
+    Calibration(Answer),
 }
 
 /// What a step says.
@@ -117,25 +125,15 @@ pub struct Vehicle {
     legacy_may_drive: bool,
     /// What the live car's lease driver asks for.
     command: Demand,
+    /// Which output he tunes instead.
+    tune: Option<Tune>,
+    calibrations: Calibrations,
     /// The intent of the last step, to tell what is new.
     seen: Intent,
     counts: Counts,
     /// Sequence number and arrival of the last accepted command.
     accepted_seq: Seq,
     accepted_at: Option<Uptime>,
-}
-
-/// What was new in an intent, after it was judged.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each named"
-)]
-#[derive(Clone, Copy, Debug, Default)]
-struct News {
-    stop: bool,
-    link_up: bool,
-    link_dropped: bool,
-    released: bool,
 }
 
 impl Vehicle {
@@ -153,6 +151,8 @@ impl Vehicle {
             view: None,
             legacy_may_drive: true,
             command: Demand::default(),
+            tune: None,
+            calibrations: Calibrations::new(drive.calibration),
             seen: Intent::default(),
             counts: Counts::default(),
             accepted_seq: Seq::default(),
@@ -174,10 +174,47 @@ impl Vehicle {
         self
     }
 
+    /// The same car, whose lease holder may tune its outputs and save a calibration.
+    #[must_use]
+    pub const fn with_remote_calibration(mut self) -> Self {
+        self.calibrations.may_be_remote();
+        self
+    }
+
+    /// The same car, with a configuration whose pulses were measured on it, or were not.
+    #[must_use]
+    pub const fn with_measured(mut self, is_measured: bool) -> Self {
+        self.calibrations.measured(is_measured);
+        self
+    }
+
+    /// The same car with what it learned in an earlier life: a calibration that was saved, and a `maxSpeed` in ticks.
+    #[must_use]
+    pub fn with_learned(mut self, saved: Option<Calibration>, max_speed: Option<u16>) -> Self {
+        self.calibrations.restore(saved);
+        if let Some(calibration) = self.calibrations.take_pending() {
+            self.drive.recalibrate(calibration);
+        }
+        self.drive.restore_limit(max_speed);
+        self
+    }
+
     /// Motor standing still, wheels straight. Changes nothing.
     #[must_use]
     pub const fn neutral(&self) -> Setpoint {
         self.drive.neutral()
+    }
+
+    /// The pulses in force.
+    #[must_use]
+    pub const fn calibration(&self) -> &Calibration {
+        self.drive.calibration()
+    }
+
+    /// Whether somebody measured where this car's neutral is.
+    #[must_use]
+    pub const fn is_calibrated(&self) -> bool {
+        self.calibrations.is_calibrated()
     }
 
     /// Decides what the car does now.
@@ -187,6 +224,9 @@ impl Vehicle {
         if intent.max_speed.n != self.seen.max_speed.n {
             let ticks = self.drive.limit_forward(intent.max_speed.value);
             tell(&mut events, Event::MaxSpeed { ticks });
+        }
+        if let Some(answer) = news.answer {
+            tell(&mut events, Event::Calibration(answer));
         }
         self.seen = *intent;
 
@@ -201,20 +241,26 @@ impl Vehicle {
             };
         }
 
+        // Not in the step that stopped it: that one is told as what it is.
+        let recalibrated = change.is_none() && self.recalibrate();
+
         let setpoint = match (self.failsafe.state(), self.failsafe.driver()) {
             (State::Live, Some(Driver::Legacy)) => {
                 self.drive.step(now, self.legacy.demand(self.drive.steps()))
             }
-            (State::Live, Some(Driver::Lease) | None) => {
-                let demand = self.command.within(self.limit(now));
-                self.drive.step(now, demand)
-            }
+            (State::Live, Some(Driver::Lease) | None) => match self.tune {
+                Some(tune) => self.drive.tune(now, tune),
+                None => self.drive.step(now, self.command.within(self.limit(now))),
+            },
             (State::Coasting, _) => self.drive.coast(now, self.failsafe.coast_left(now, &facts)),
             (State::Disarmed | State::Stopped, _) => self.drive.stop(now),
         };
 
         let lease_over_at = self.lease.expires_at().map(|at| at.after(TICK));
-        let deadlines = [self.drive.next_at(), lease_over_at];
+        let stands = !self.failsafe.state().may_move();
+        let recalibrate_at =
+            (stands && self.calibrations.is_pending()).then(|| now.after(RAMP_TICK));
+        let deadlines = [self.drive.next_at(), lease_over_at, recalibrate_at];
         let next_at = deadlines
             .into_iter()
             .flatten()
@@ -222,157 +268,16 @@ impl Vehicle {
         Step {
             setpoint,
             state: self.failsafe.state(),
-            cause: self.setpoint_cause(change),
+            cause: if recalibrated {
+                Cause::Calibrate
+            } else {
+                self.setpoint_cause(change)
+            },
             refusals: self.failsafe.refusals(),
             next_at,
             events,
             status: self.status(now, setpoint),
         }
-    }
-
-    /// Judges all that is new. A stop is looked at last, so that nothing in the same intent can outlive it.
-    fn hear(&mut self, now: Uptime, intent: &Intent) -> News {
-        let link_dropped = self.seen.link.value && intent.link.n != self.seen.link.n;
-        if intent.drive.n != self.seen.drive.n {
-            self.hear_drive(intent.drive.at.min(now), &intent.drive.value);
-        }
-        if intent.ask.n != self.seen.ask.n {
-            self.lease.ask(intent.ask.at.min(now), intent.ask.value);
-        }
-        let released = intent.lease.n != self.seen.lease.n && self.hear_lease(now, intent);
-        if self.lease.expires_at().is_some_and(|at| now > at) {
-            self.lease.end();
-        }
-        self.hear_legacy(now, intent);
-        if intent.view.n != self.seen.view.n && self.lease.is_held_by(intent.view.value.lease) {
-            self.view = Some((intent.view.at.min(now), intent.view.value));
-        }
-        if intent.arm.n != self.seen.arm.n {
-            self.hear_arm(intent.arm.at.min(now), &intent.arm.value);
-        }
-        let hold = self.failsafe.config().hold();
-        let stop = intent.stop.n != self.seen.stop.n;
-        if stop || link_dropped {
-            self.wish = None;
-            self.legacy.forget();
-        }
-        let is_open = |wish: &Wish| now.since(wish.at) <= hold && !self.lease.shuts_out(wish.id);
-        self.wish = self.wish.filter(is_open);
-        News {
-            stop,
-            link_up: intent.link.value,
-            link_dropped,
-            released,
-        }
-    }
-
-    fn hear_drive(&mut self, at: Uptime, drive: &DriveCommand) {
-        if self.is_foreign(drive.lease) {
-            return;
-        }
-        let verdict = self
-            .senders
-            .judge_drive(at, drive, self.failsafe.config().command_age());
-        if self.count(verdict) {
-            self.accepted_seq = drive.seq;
-            self.accepted_at = Some(at);
-            if self.lease.is_held_by(drive.lease) {
-                self.lease.renew(at);
-                self.command = Demand {
-                    throttle: drive.throttle,
-                    steering: drive.steering,
-                    forward: false,
-                };
-            }
-        }
-    }
-
-    fn hear_arm(&mut self, at: Uptime, arm: &ArmCommand) {
-        if self.is_foreign(arm.lease) {
-            return;
-        }
-        let verdict = self
-            .senders
-            .judge_arm(at, arm, self.failsafe.config().command_age());
-        if self.count(verdict) {
-            if self.lease.is_held_by(arm.lease) {
-                self.lease.renew(at);
-            }
-            let (id, t_ms) = (arm.lease, arm.t_ms);
-            self.wish = Some(Wish { id, at, t_ms });
-        }
-    }
-
-    /// Whether the holder gave the lease up.
-    fn hear_lease(&mut self, now: Uptime, intent: &Intent) -> bool {
-        let LeaseCommand { id, want } = intent.lease.value;
-        if self.lease.shuts_out(id) {
-            self.counts.foreign = self.counts.foreign.wrapping_add(1);
-        }
-        if want == Want::Release {
-            // Who lets go does not want to arm any more.
-            self.wish = self.wish.filter(|wish| wish.id != id);
-        }
-        if !self.lease.is_held_by(id) {
-            return false;
-        }
-        match want {
-            Want::Release => self.lease.release(now),
-            Want::Take => self.lease.renew(intent.lease.at.min(now)),
-            // Requests have a place of their own in the intent.
-            Want::HandOver => {}
-        }
-        want == Want::Release
-    }
-
-    fn hear_legacy(&mut self, now: Uptime, intent: &Intent) {
-        let new_throttle = intent
-            .legacy_throttle
-            .n
-            .wrapping_sub(self.seen.legacy_throttle.n);
-        let new_steering = intent
-            .legacy_steering
-            .n
-            .wrapping_sub(self.seen.legacy_steering.n);
-        let new = new_throttle.wrapping_add(new_steering);
-        if self.lease.is_held() || !self.legacy_may_drive {
-            self.counts.foreign = self.counts.foreign.wrapping_add(new);
-            return;
-        }
-        self.counts.accepted = self.counts.accepted.wrapping_add(new);
-        if new_throttle != 0 {
-            self.legacy.hear_throttle(
-                intent.legacy_throttle.at.min(now),
-                intent.legacy_throttle.value,
-            );
-        }
-        if new_steering != 0 {
-            self.legacy.hear_steering(
-                intent.legacy_steering.at.min(now),
-                intent.legacy_steering.value,
-            );
-        }
-        if new != 0 {
-            self.accepted_at = self.accepted_at.max(self.legacy.heard_at());
-        }
-    }
-
-    /// Counts a verdict; whether it is fresh.
-    fn count(&mut self, verdict: Verdict) -> bool {
-        let count = match verdict {
-            Verdict::Fresh => &mut self.counts.accepted,
-            Verdict::Late => &mut self.counts.late,
-            Verdict::Replayed => &mut self.counts.replayed,
-        };
-        *count = count.wrapping_add(1);
-        verdict == Verdict::Fresh
-    }
-
-    /// Counts a sender who may not drive now; whether he is one.
-    fn is_foreign(&mut self, id: LeaseId) -> bool {
-        let foreign = id.is_none() || self.lease.shuts_out(id);
-        self.counts.foreign = self.counts.foreign.wrapping_add(u32::from(foreign));
-        foreign
     }
 
     fn facts(&self, now: Uptime, news: News, health: Health) -> Facts {
@@ -397,7 +302,7 @@ impl Vehicle {
                 self.senders.newest().filter(is_recent)
             }
         });
-        let lease_neutral = lease.map(|heard| heard.command.throttle.is_zero());
+        let lease_neutral = lease.map(|heard| heard.command.is_neutral());
         let legacy_neutral = if self.lease.is_held() {
             None
         } else {
@@ -405,7 +310,7 @@ impl Vehicle {
                 .stands_neutral(now, times.recovery().saturating_add(times.hold()))
         };
 
-        let request = if wishes.is_some_and(|heard| heard.command.throttle.is_zero()) {
+        let request = if wishes.is_some_and(|heard| heard.command.is_neutral()) {
             Some(Driver::Lease)
         } else {
             (legacy_neutral == Some(true)).then_some(Driver::Legacy)
@@ -447,7 +352,7 @@ impl Vehicle {
             // Heard again while coasting: the same driver, and he says what he wants.
             return;
         }
-        self.command = Demand::default();
+        (self.command, self.tune) = (Demand::default(), None);
         if self.failsafe.driver() == Some(Driver::Legacy) {
             return;
         }
@@ -463,6 +368,18 @@ impl Vehicle {
         self.legacy.forget();
     }
 
+    /// Takes a calibration that was accepted, if the car stands; whether it did.
+    fn recalibrate(&mut self) -> bool {
+        if self.failsafe.state().may_move() {
+            return false;
+        }
+        let pending = self.calibrations.take_pending();
+        if let Some(calibration) = pending {
+            self.drive.recalibrate(calibration);
+        }
+        pending.is_some()
+    }
+
     /// The most throttle that the driver's view allows now.
     fn limit(&self, now: Uptime) -> Throttle {
         let is_his = |(_, report): &(Uptime, ViewReport)| self.lease.is_held_by(report.lease);
@@ -473,6 +390,7 @@ impl Vehicle {
     fn setpoint_cause(&self, change: Option<Transition>) -> Cause {
         match self.failsafe.state() {
             State::Live if change.is_some() => self.failsafe.cause(),
+            State::Live if self.tune.is_some() => Cause::Calibrate,
             State::Live if self.drive.is_braking() => Cause::Brake,
             State::Live => Cause::Drive,
             State::Disarmed | State::Coasting | State::Stopped => self.failsafe.cause(),
@@ -499,6 +417,9 @@ impl Vehicle {
             foreign: self.counts.foreign.wrapping_add(self.seen.foreign),
             malformed: self.seen.malformed,
             unknown: self.seen.unknown,
+            calibration: self
+                .calibrations
+                .status(self.drive.max_speed(), self.seen.tell_calibration),
         }
     }
 }

@@ -10,8 +10,9 @@
 //!   in, extension   {"drive":{"seq":1,"t_ms":20,"throttle":0,"steering":0,"lease":7}}
 //!                   {"arm":{"seq":1,"t_ms":20,"lease":7}}      {"stop":{}}      {"lease":{"id":7,"want":1}}
 //!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"rtt_ms":40,"age_ms":90}}
+//!                   {"calibrate":{...}}  {"calibration":{...}}                  see `wire/calibration.rs`
 //!   out, legacy     {"ir":{"key":"detectTime","value":1638498072.81}}           {"speed":{"key":"maxSpeed","value":420}}
-//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}}        {"board":{...}}
+//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}}  {"board":{...}}  {"calibration":{...}}
 //! ```
 //!
 //! Text or binary frames are the same to us: both must be UTF-8 JSON (PROTOCOL.md 5.2 q 19). Fields that are not
@@ -30,8 +31,10 @@ use super::units::{LeaseId, Seq, Steering, Throttle};
 #[cfg(test)]
 mod tests;
 
+mod calibration;
 mod outgoing;
 
+pub use calibration::{Axis, CalibrationCommand, CalibrationReport, Change, Pulses, Tune};
 pub use outgoing::{Board, Car, MESSAGE_MAX, Message, Outgoing, Pong};
 
 /// Longest message that is looked at, in bytes.
@@ -89,6 +92,16 @@ pub struct DriveCommand {
     pub steering: Steering,
     /// Who says so.
     pub lease: LeaseId,
+    /// One output at an exact pulse instead (`calibrate`); throttle and steering are neutral then.
+    pub tune: Option<Tune>,
+}
+
+impl DriveCommand {
+    /// Whether it asks for no motion at all.
+    #[must_use]
+    pub const fn is_neutral(&self) -> bool {
+        self.throttle.is_zero() && self.tune.is_none()
+    }
 }
 
 /// A wish to take the wheel.
@@ -176,7 +189,7 @@ pub enum Incoming {
         /// New full forward.
         ticks: u16,
     },
-    /// `drive`.
+    /// `drive` or `calibrate`.
     Drive(DriveCommand),
     /// `arm`.
     Arm(ArmCommand),
@@ -188,6 +201,10 @@ pub enum Incoming {
     Ping(Ping),
     /// `view`.
     View(ViewReport),
+    /// `calibration` with something to change.
+    Calibration(CalibrationCommand),
+    /// `calibration` with the wish to be told.
+    TellCalibration,
 }
 
 /// Why a message was not understood.
@@ -273,6 +290,8 @@ pub fn decode(bytes: &[u8]) -> Result<Incoming, Reject> {
         "lease" => lease(&fields(value)?).map(Incoming::Lease),
         "ping" => ping(&fields(value)?).map(Incoming::Ping),
         "view" => view(&fields(value)?).map(Incoming::View),
+        "calibrate" => calibration::calibrate(&fields(value)?).map(Incoming::Drive),
+        "calibration" => calibration::calibration(&fields(value)?),
         _ => Err(Reject::UnknownGroup),
     }
 }
@@ -320,6 +339,7 @@ fn drive(fields: &Fields<'_>) -> Result<DriveCommand, Reject> {
         throttle: Throttle::new(integer(fields.get("throttle")?)?).ok_or(Reject::OutOfRange)?,
         steering: Steering::new(integer(fields.get("steering")?)?).ok_or(Reject::OutOfRange)?,
         lease: LeaseId::new(integer(fields.get("lease")?)?),
+        tune: None,
     })
 }
 

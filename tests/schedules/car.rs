@@ -51,6 +51,6 @@ impl Car {
     }
 
     pub fn vehicle(&self, at: Uptime) -> Vehicle {
-        Vehicle::new(at, self.drive, self.failsafe)
+        Vehicle::new(at, self.drive, self.failsafe).with_remote_calibration()
     }
 }

@@ -17,6 +17,7 @@ use spidercar::logic::vehicle::Step;
 use spidercar::logic::wire::{ArmCommand, DriveCommand, Incoming, MotionKey, Want};
 
 use super::car::Car;
+use super::tuning::Pulses;
 use super::world::TICK_US;
 
 /// Longest time from the last good command to the step that writes neutral, for a control thread that runs.
@@ -44,6 +45,7 @@ struct Book {
     good: Option<Good>,
     asked_at: Option<u64>,
     arms: Vec<(u64, ArmCommand)>,
+    changed: Option<u32>,
 }
 
 fn is_newer(seq: u32, than: Option<u32>) -> bool {
@@ -95,7 +97,8 @@ pub struct Oracle {
     recovery: u64,
     legacy_age: u64,
     command_age: i64,
-    neutral_us: u16,
+    /// What the pulses may be.
+    pub pulses: Pulses,
     books: BTreeMap<u32, Book>,
     drive: Option<(u64, DriveCommand)>,
     stop: bool,
@@ -131,7 +134,7 @@ impl Oracle {
             recovery: micros(failsafe.recovery()),
             legacy_age: micros(failsafe.legacy_age()),
             command_age: i64::try_from(micros(failsafe.command_age())).expect("a short time"),
-            neutral_us: config.drive.calibration.neutral().throttle.get(),
+            pulses: Pulses::new(config),
             books: BTreeMap::new(),
             drive: None,
             stop: false,
@@ -159,6 +162,7 @@ impl Oracle {
     /// The process was started anew: it has forgotten everything.
     pub fn restart(&mut self) {
         self.books.clear();
+        self.pulses.restart();
         (self.drive, self.stop, self.released, self.legacy, self.last) =
             (None, false, None, None, None);
         (self.link_up, self.silenced) = (false, false);
@@ -175,6 +179,13 @@ impl Oracle {
                 let difference = difference(now, arm.t_ms);
                 book.low = Some(book.low.map_or(difference, |low| low.min(difference)));
                 book.arms.push((now, arm));
+            }
+            Incoming::Calibration(change) if !is_foreign(change.lease) => {
+                let book = self.books.entry(change.lease.get()).or_default();
+                // As for an arm: it may have taught the car a faster path.
+                let difference = difference(now, change.t_ms);
+                book.low = Some(book.low.map_or(difference, |low| low.min(difference)));
+                self.pulses.folds(now, &change);
             }
             Incoming::Stop => self.stop = true,
             Incoming::Lease(lease) => match lease.want {
@@ -206,6 +217,10 @@ impl Oracle {
             self.last
                 .unwrap_or((now, State::Disarmed, LeaseId::NONE, 0, 0));
         self.judge_drive(held_by, step, accepted_before);
+        self.judge_change(held_by, step);
+        let good = self.books.get(&step.status.holder.get());
+        let good = good.and_then(|book| book.good).map(|good| good.command);
+        self.pulses.steps(now, step, step.status.holder, good);
         let sound = health == Health::GOOD && self.link_up && !self.link_dropped;
         if !sound {
             self.trouble_at = now;
@@ -217,7 +232,9 @@ impl Oracle {
         self.judge_lease(now, was, held_by, step);
         if self.stop {
             assert_eq!(step.state, State::Stopped, "stop was said");
-            assert_eq!(step.cause, Cause::Stop);
+            // A second stop may come in the step in which a saved neutral comes into force.
+            let causes = [Cause::Stop, Cause::Calibrate];
+            assert!(causes.contains(&step.cause), "{:?}", step.cause);
         }
         let runs = now - last_at <= 2 * TICK_US;
         self.measure(now, runs, was, step);
@@ -249,7 +266,7 @@ impl Oracle {
         let (fresh, stale) = if is_foreign || !is_new {
             (false, false)
         } else {
-            book.ages(at, drive.t_ms, drive.throttle.is_zero(), self.command_age)
+            book.ages(at, drive.t_ms, drive.is_neutral(), self.command_age)
         };
         let status = &step.status;
         let counted = status.accepted != accepted_before;
@@ -276,10 +293,30 @@ impl Oracle {
         }
     }
 
+    /// A calibration is changed by its holder alone, once by each wish, and by none that is old.
+    fn judge_change(&mut self, held_by: LeaseId, step: &Step) {
+        let Some((at, change)) = self.pulses.granted(step) else {
+            return;
+        };
+        assert!(
+            held_by == change.lease && !held_by.is_none(),
+            "changed by {:?}, while {held_by:?} holds the lease",
+            change.lease
+        );
+        let book = self.books.entry(change.lease.get()).or_default();
+        assert!(is_newer(change.seq.get(), book.changed), "a replay");
+        let slack = self.command_age + book.first_at.map_or(0, |first_at| drift(at - first_at));
+        let is_stale = book
+            .high
+            .is_some_and(|high| difference(at, change.t_ms) - high > slack);
+        assert!(!is_stale, "changed by a wish that was late: {change:?}");
+        book.changed = Some(change.seq.get());
+    }
+
     /// Nothing moves but by a command of the driver that is no older than the silence that is allowed.
     fn judge_motion(&mut self, now: u64, sound: bool, step: &Step) {
         let throttle = i32::from(step.status.throttle.get());
-        if throttle == 0 && step.setpoint.throttle.get() == self.neutral_us {
+        if throttle == 0 && step.setpoint == self.pulses.neutral() {
             return;
         }
         self.moving += 1;
@@ -398,7 +435,7 @@ impl Oracle {
         let book = self.books.get_mut(&holder.get()).expect("he was heard");
         let good = book.good.expect("he was heard");
         assert!(
-            good.command.throttle.is_zero() && now - good.at <= self.hold,
+            good.command.is_neutral() && now - good.at <= self.hold,
             "armed without a fresh neutral"
         );
         let slack = self.command_age + book.first_at.map_or(0, |first_at| drift(now - first_at));

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use spidercar::logic::failsafe::Health;
 use spidercar::logic::intent::Intent;
-use spidercar::logic::units::{LeaseId, Seq, Steering, Throttle, Uptime};
+use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Uptime};
 use spidercar::logic::vehicle::{Status, Vehicle};
 use spidercar::logic::wire::{
-    ArmCommand, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Want,
+    ArmCommand, Axis, CalibrationCommand, Change, DriveCommand, Incoming, LeaseCommand, Motion,
+    MotionKey, Tune, Want,
 };
 
 use super::car::Car;
@@ -62,6 +63,7 @@ struct Driver {
     next_at: u64,
     seq: u32,
     throttle: i32,
+    tune: Option<Tune>,
     changes_at: u64,
     delay: u64,
     jitter: u64,
@@ -95,6 +97,7 @@ impl Driver {
             next_at: START_US + rng.between(0, 500_000),
             seq: u32::try_from(rng.next() >> 32).unwrap_or(0),
             throttle: 0,
+            tune: None,
             changes_at: 0,
             delay: rng.between(500, 120_000),
             jitter: if bad {
@@ -124,6 +127,32 @@ impl Driver {
             .map_or(10_000, |(_, by)| by);
         now / 1000 + self.offset_ms + jump
     }
+}
+
+/// A pulse for one of the outputs.
+fn tune(rng: &mut Rng) -> Tune {
+    let axis = if rng.chance(700) {
+        Axis::Throttle
+    } else {
+        Axis::Steering
+    };
+    let micros = u32::try_from(rng.between(900, 2_100)).unwrap_or(1_500);
+    let pulse = PulseWidth::saturating(micros);
+    Tune { axis, pulse }
+}
+
+/// Another neutral, a set that makes no sense, or the file's.
+fn change(rng: &mut Rng, config: &Car) -> Change {
+    let mut pulses = config.drive.calibration.fields().to_pulses();
+    let mut micros = |low, high| u16::try_from(rng.between(low, high)).unwrap_or(0);
+    match micros(0, 4) {
+        0 => return Change::Reset,
+        1 => pulses.forward_zero_us = micros(400, 2_600),
+        _ => {}
+    }
+    (pulses.throttle_zero_us, pulses.steering_zero_us) =
+        (micros(1_490, 1_530), micros(1_450, 1_550));
+    Change::Save(pulses)
 }
 
 /// The whole of it.
@@ -266,6 +295,7 @@ impl<'a> World<'a> {
                 throttle: Throttle::saturating(self.rng.permille()),
                 steering: Steering::ZERO,
                 lease: LeaseId::new(99),
+                tune: self.rng.chance(300).then(|| tune(&mut self.rng)),
             });
             self.send_after(1_500, eve);
         }
@@ -284,10 +314,14 @@ impl<'a> World<'a> {
         }
         let is_live = self.status.state.may_move() && holder == driver.id;
         if !is_live {
-            driver.throttle = 0;
+            // Now and then a pulse is asked for while nothing may move, too.
+            (driver.throttle, driver.tune) = (0, driver.tune.filter(|_| rng.chance(100)));
         } else if now >= driver.changes_at {
             driver.changes_at = now + rng.between(100_000, 1_500_000);
-            driver.throttle = rng.permille();
+            (driver.throttle, driver.tune) = (rng.permille(), None);
+            if rng.chance(250) {
+                (driver.throttle, driver.tune) = (0, Some(tune(rng)));
+            }
         }
         let lease = LeaseId::new(driver.id);
         let t_ms = driver.t_ms(now);
@@ -295,13 +329,28 @@ impl<'a> World<'a> {
         let seq = Seq::new(driver.seq);
         let throttle = Throttle::saturating(driver.throttle);
         let steering = Steering::saturating(rng.permille());
+        let tune = driver.tune;
         let mut says = vec![Incoming::Drive(DriveCommand {
             seq,
             t_ms,
             throttle,
-            steering,
+            steering: if tune.is_some() {
+                Steering::ZERO
+            } else {
+                steering
+            },
             lease,
+            tune,
         })];
+        if rng.chance(10) {
+            driver.seq = driver.seq.wrapping_add(1);
+            says.push(Incoming::Calibration(CalibrationCommand {
+                seq: Seq::new(driver.seq),
+                t_ms,
+                lease,
+                change: change(rng, self.config),
+            }));
+        }
         if driver.wants && !is_live && rng.chance(300) {
             driver.seq = driver.seq.wrapping_add(1);
             says.push(Incoming::Arm(ArmCommand {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::hal::ActuatorError;
+use crate::logic::drive::Setpoint;
 use crate::logic::units::PulseWidth;
 
 type Writes = Arc<Mutex<Vec<(u64, Cause)>>>;
@@ -28,15 +29,15 @@ fn at_ms(ms: u64) -> Uptime {
 
 fn watch(notify: Notify, device: Option<PathBuf>) -> (Watch, Arc<Pulse>, Writes) {
     let writes = Writes::default();
-    let pulse = Pulse::new(at_ms(0));
     let middle = PulseWidth::saturating(1500);
+    let neutral = Setpoint {
+        throttle: middle,
+        steering: middle,
+    };
+    let pulse = Pulse::new(at_ms(0), neutral);
     let parts = GuardParts {
         pulse: Arc::clone(&pulse),
         outputs: Some(Box::new(Outputs(Arc::clone(&writes)))),
-        neutral: Setpoint {
-            throttle: middle,
-            steering: middle,
-        },
         notify,
         watchdog_device: device,
     };

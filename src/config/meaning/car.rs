@@ -10,10 +10,11 @@ use std::path::PathBuf;
 
 use super::{Found, Meaning, Noted, some_text};
 use crate::config::fault;
+use crate::config::hardware::Wiring;
 use crate::config::kind::Value;
 use crate::config::schema::Id;
 use crate::config::settings::{Camera, Drive, Safety, Sim};
-use crate::config::words::{CameraSource, ReverseKind, Rotation};
+use crate::config::words::{CameraSource, RemoteCalibration, ReverseKind, Rotation};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
 };
@@ -50,8 +51,15 @@ impl Meaning<'_> {
         let esc_arming = self.millis(Id::DriveEscArmingMs);
         let calibrated = self.flag(Id::DriveCalibrated);
         let state_file = self.text(Id::DriveStateFile).map(some_text);
+        let remote = self.word(Id::DriveRemoteCalibration, RemoteCalibration::from_word);
+        let output = output?;
         Ok(Drive {
-            output: output?,
+            remote_calibration: match remote? {
+                RemoteCalibration::Sim => output == Wiring::Sim,
+                RemoteCalibration::On => true,
+                RemoteCalibration::Off => false,
+            },
+            output,
             tick: tick?,
             esc_arming: esc_arming?,
             calibrated: calibrated?,

@@ -13,6 +13,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::logic::units::{PulseWidth, Steering, Throttle};
+use crate::logic::wire::Pulses;
 
 /// The pulses of one car as a person measured them; [`Calibration::new`] checks that they make sense together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,46 @@ pub struct CalibrationFields {
     pub steering_max: PulseWidth,
     /// The brake pulse that the ESC wants to see between forward and reverse.
     pub brake: PulseWidth,
+}
+
+impl CalibrationFields {
+    /// The pulses that a message or a file names, if a servo could understand each.
+    #[must_use]
+    pub fn from_pulses(pulses: &Pulses) -> Option<Self> {
+        let fields = Self::saturating(pulses);
+        (fields.to_pulses() == *pulses).then_some(fields)
+    }
+
+    /// The nearest pulses that a servo could understand.
+    #[must_use]
+    pub fn saturating(pulses: &Pulses) -> Self {
+        let width = |micros: u16| PulseWidth::saturating(micros.into());
+        Self {
+            throttle_min: width(pulses.throttle_min_us),
+            throttle_zero: width(pulses.throttle_zero_us),
+            forward_zero: width(pulses.forward_zero_us),
+            throttle_max: width(pulses.throttle_max_us),
+            steering_min: width(pulses.steering_min_us),
+            steering_zero: width(pulses.steering_zero_us),
+            steering_max: width(pulses.steering_max_us),
+            brake: width(pulses.brake_us),
+        }
+    }
+
+    /// The same as numbers.
+    #[must_use]
+    pub const fn to_pulses(&self) -> Pulses {
+        Pulses {
+            throttle_min_us: self.throttle_min.get(),
+            throttle_zero_us: self.throttle_zero.get(),
+            forward_zero_us: self.forward_zero.get(),
+            throttle_max_us: self.throttle_max.get(),
+            steering_min_us: self.steering_min.get(),
+            steering_zero_us: self.steering_zero.get(),
+            steering_max_us: self.steering_max.get(),
+            brake_us: self.brake.get(),
+        }
+    }
 }
 
 /// Why a calibration cannot be right.

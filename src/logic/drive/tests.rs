@@ -8,6 +8,7 @@ use super::*;
 mod corners;
 mod gears;
 mod sequences;
+mod tuning;
 
 /// Pulses at which a calibration may have a corner: both ends, both middles, and neighbours.
 const CORNERS: [u16; 7] = [500, 501, 1000, 1500, 1501, 2499, 2500];

@@ -135,6 +135,8 @@ causes! {
     Panic = 17 "panic",
     /// The control thread stood still, and the thread that watches it wrote neutral.
     ControlStalled = 18 "control_stalled",
+    /// One output is tuned, or a calibration that was saved is in force from here on.
+    Calibrate = 19 "calibrate",
 }
 
 /// Reasons that forbid arming now, as a set. Empty while the car is live or coasting: it is armed.

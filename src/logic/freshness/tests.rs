@@ -1,7 +1,8 @@
 //! What is late, what is a replay, and how a new clock is learnt.
 
 use super::*;
-use crate::logic::units::Steering;
+use crate::logic::units::{PulseWidth, Steering, Throttle};
+use crate::logic::wire::{Axis, Tune};
 
 const AGE: Duration = Duration::from_millis(150);
 /// Difference between our clock and the sender's, in ms: they never agree.
@@ -19,6 +20,7 @@ fn drive(lease: u32, seq: u32, sent_ms: u64, throttle: i32) -> DriveCommand {
         throttle: Throttle::new(throttle).unwrap(),
         steering: Steering::ZERO,
         lease: id(lease),
+        tune: None,
     }
 }
 
@@ -41,6 +43,55 @@ impl Path {
         self.senders
             .judge_drive(arrival(sent_ms, delay_ms), &command, AGE)
     }
+}
+
+#[test]
+fn a_tuned_pulse_is_no_neutral_so_it_never_teaches_a_new_clock() {
+    let late = |tune: Option<Tune>| {
+        let mut senders = Senders::default();
+        assert_eq!(
+            senders.judge_drive(arrival(0, 50), &drive(1, 1, 0, 0), AGE),
+            Verdict::Fresh
+        );
+        (2..400)
+            .map(|seq| {
+                let sent_ms = u64::from(seq) * 20;
+                let command = DriveCommand {
+                    tune,
+                    ..drive(1, seq, sent_ms, 0)
+                };
+                senders.judge_drive(arrival(sent_ms, 2_000), &command, AGE)
+            })
+            .any(|verdict| verdict == Verdict::Fresh)
+    };
+    let pulse = PulseWidth::saturating(1_540);
+    assert!(late(None), "five seconds of late neutrals do");
+    assert!(!late(Some(Tune {
+        axis: Axis::Throttle,
+        pulse
+    })));
+}
+
+#[test]
+fn a_change_of_the_calibration_is_judged_as_an_arm_is() {
+    let mut path = Path::default();
+    assert_eq!(path.send(0, 50, 0), Verdict::Fresh);
+    let mut change = |seq, sent_ms, delay_ms| {
+        let command = CalibrationCommand {
+            seq: Seq::new(seq),
+            t_ms: sent_ms,
+            lease: id(1),
+            ..CalibrationCommand::default()
+        };
+        path.senders
+            .judge_change(arrival(sent_ms, delay_ms), &command, AGE)
+    };
+    assert_eq!(change(5, 20, 201), Verdict::Late);
+    assert_eq!(change(5, 20, 200), Verdict::Fresh);
+    assert_eq!(change(5, 20, 50), Verdict::Replayed);
+    assert_eq!(change(4, 40, 50), Verdict::Replayed);
+    assert_eq!(change(6, 60, 50), Verdict::Fresh);
+    assert_eq!(path.send(80, 50, 0), Verdict::Fresh, "drive counts apart");
 }
 
 #[test]

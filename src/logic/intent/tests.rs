@@ -1,8 +1,8 @@
 //! Folding keeps the newest of each kind and loses no news; words carry all of it.
 
 use super::*;
-use crate::logic::units::{Seq, Steering, Throttle};
-use crate::logic::wire::{Motion, Ping};
+use crate::logic::units::{PulseWidth, Seq, Steering, Throttle};
+use crate::logic::wire::{Axis, Change, Motion, Ping, Pulses, Tune};
 
 fn at(micros: u64) -> Uptime {
     Uptime::from_micros(micros)
@@ -15,6 +15,19 @@ fn drive(seq: u32, lease: u32) -> Incoming {
         throttle: Throttle::saturating(300),
         steering: Steering::saturating(-400),
         lease: LeaseId::new(lease),
+        tune: Some(Tune {
+            axis: Axis::Steering,
+            pulse: PulseWidth::saturating(1_234),
+        }),
+    })
+}
+
+fn save(seq: u32, lease: u32) -> Incoming {
+    Incoming::Calibration(CalibrationCommand {
+        seq: Seq::new(seq),
+        t_ms: 62,
+        lease: LeaseId::new(lease),
+        change: Change::Save(Pulses::from_words([0x1111_2222_3333_4444, u64::MAX - 7])),
     })
 }
 
@@ -54,6 +67,9 @@ fn full() -> Intent {
         motion(MotionKey::Back, 6_000),
         motion(MotionKey::Right, 7_000),
         Incoming::MaxSpeed { ticks: 420 },
+        save(8, 77),
+        Incoming::TellCalibration,
+        Incoming::TellCalibration,
     ];
     for (place, message) in (1_u64..).zip(&messages) {
         intent.fold(at(place << 33), message, LeaseId::NONE);
@@ -72,6 +88,7 @@ fn the_newest_of_a_kind_stands_and_all_are_counted() {
     assert_eq!((intent.drive.n, intent.drive.value.seq), (2, Seq::new(2)));
     assert_eq!(intent.drive.at, at(2 << 33));
     assert_eq!((intent.stop.n, intent.arm.n, intent.link.n), (3, 1, 1));
+    assert_eq!((intent.calibration.n, intent.tell_calibration), (1, 2));
     assert_eq!(
         (intent.malformed, intent.unknown, intent.foreign),
         (1, 2, 1)
@@ -108,7 +125,8 @@ fn while_somebody_drives_others_cannot_push_his_commands_out() {
     intent.fold(at(2), &drive(2, 2), holder);
     intent.fold(at(3), &drive(3, 0), holder);
     assert_eq!((intent.drive.n, intent.drive.value.lease), (1, holder));
-    assert_eq!(intent.foreign, 2);
+    intent.fold(at(3), &save(4, 2), holder);
+    assert_eq!((intent.calibration.n, intent.foreign), (0, 3));
     // A stop is everybody's, and so is an arm: the vehicle counts who may not.
     intent.fold(at(4), &Incoming::Stop, holder);
     assert_eq!(intent.stop.n, 1);

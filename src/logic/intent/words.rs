@@ -1,18 +1,21 @@
 //! An [`Intent`] as plain words and back, so that a slot of atomics can carry it between threads.
 //!
 //! ```text
-//!   word   0 ┌ n ┐┌ seq ┐   1 ┌──── at ────┐   2 ┌─── t_ms ───┐   3 ┌ throttle ┐┌ steering ┐   …  29
+//!   word   0 ┌ n ┐┌ seq ┐   1 ┌──── at ────┐   2 ┌─── t_ms ───┐   3 ┌ throttle ┐┌ steering ┐   …  35
 //! ```
 //!
 //! Promises: those of [`Intent`]: any words make one, and its own make the same.
 //! Knows nothing of: what the fields mean.
 
 use super::{Intent, LegacyThrottle, Slot};
-use crate::logic::units::{LeaseId, Seq, Steering, Throttle, Uptime};
-use crate::logic::wire::{ArmCommand, DriveCommand, LeaseCommand, ViewReport, Want};
+use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Uptime};
+use crate::logic::wire::{
+    ArmCommand, Axis, CalibrationCommand, Change, DriveCommand, LeaseCommand, Pulses, Tune,
+    ViewReport, Want,
+};
 
 /// Words that an [`Intent`] takes.
-pub const INTENT_WORDS: usize = 30;
+pub const INTENT_WORDS: usize = 36;
 
 impl Intent {
     /// The intent as words, for a slot that is shared between threads.
@@ -25,12 +28,14 @@ impl Intent {
             lease,
             ask,
             view,
+            calibration,
             legacy_throttle,
             legacy_steering,
             max_speed,
             link,
             ..
         } = self;
+        let (change, [change_first, change_second]) = change_words(calibration.value.change);
         [
             pair(drive.n, drive.value.seq.get()),
             drive.at.as_micros(),
@@ -39,7 +44,7 @@ impl Intent {
                 i32::from(drive.value.throttle.get()).cast_unsigned(),
                 i32::from(drive.value.steering.get()).cast_unsigned(),
             ),
-            pair(drive.value.lease.get(), 0),
+            pair(drive.value.lease.get(), tune_code(drive.value.tune)),
             pair(arm.n, arm.value.seq.get()),
             arm.at.as_micros(),
             arm.value.t_ms,
@@ -54,6 +59,12 @@ impl Intent {
             pair(view.n, view.value.lease.get()),
             view.at.as_micros(),
             pair(view.value.rtt_ms, view.value.age_ms),
+            pair(calibration.n, calibration.value.seq.get()),
+            calibration.at.as_micros(),
+            calibration.value.t_ms,
+            pair(calibration.value.lease.get(), change),
+            change_first,
+            change_second,
             pair(legacy_throttle.n, legacy_throttle.value.forwards),
             legacy_throttle.at.as_micros(),
             pair(legacy_throttle.value.milli_steps.cast_unsigned(), 0),
@@ -64,7 +75,7 @@ impl Intent {
             pair(link.n, u32::from(link.value)),
             link.at.as_micros(),
             pair(self.malformed, self.unknown),
-            pair(self.foreign, 0),
+            pair(self.foreign, self.tell_calibration),
         ]
     }
 
@@ -96,6 +107,12 @@ impl Intent {
             view_n_lease,
             view_at,
             view_rtt_age,
+            change_n_seq,
+            change_at,
+            change_t,
+            change_lease_kind,
+            change_first,
+            change_second,
             throttle_n_forwards,
             throttle_at,
             throttle_steps,
@@ -106,7 +123,7 @@ impl Intent {
             link_n_up,
             link_at,
             malformed_unknown,
-            foreign,
+            foreign_tell,
         ] = *words;
         let at = Uptime::from_micros;
         Self {
@@ -119,6 +136,7 @@ impl Intent {
                     throttle: Throttle::saturating(high(drive_command).cast_signed()),
                     steering: Steering::saturating(low(drive_command).cast_signed()),
                     lease: LeaseId::new(high(drive_lease)),
+                    tune: tune_of(low(drive_lease)),
                 },
             },
             arm: Slot {
@@ -160,6 +178,16 @@ impl Intent {
                     age_ms: low(view_rtt_age),
                 },
             },
+            calibration: Slot {
+                n: high(change_n_seq),
+                at: at(change_at),
+                value: CalibrationCommand {
+                    seq: Seq::new(low(change_n_seq)),
+                    t_ms: change_t,
+                    lease: LeaseId::new(high(change_lease_kind)),
+                    change: change_of(low(change_lease_kind), [change_first, change_second]),
+                },
+            },
             legacy_throttle: Slot {
                 n: high(throttle_n_forwards),
                 at: at(throttle_at),
@@ -185,8 +213,38 @@ impl Intent {
             },
             malformed: high(malformed_unknown),
             unknown: low(malformed_unknown),
-            foreign: high(foreign),
+            foreign: high(foreign_tell),
+            tell_calibration: low(foreign_tell),
         }
+    }
+}
+
+/// Which output is tuned, and to what; 0 is none.
+fn tune_code(tune: Option<Tune>) -> u32 {
+    tune.map_or(0, |tune| {
+        u32::from(tune.axis.code()) << 16 | u32::from(tune.pulse.get())
+    })
+}
+
+fn tune_of(code: u32) -> Option<Tune> {
+    let axis = u8::try_from(code >> 16).ok().and_then(Axis::from_code)?;
+    let pulse = PulseWidth::saturating(code & 0xFFFF);
+    Some(Tune { axis, pulse })
+}
+
+/// What is to change, as a number and the pulses.
+fn change_words(change: Change) -> (u32, [u64; 2]) {
+    match change {
+        Change::Reset => (0, [0, 0]),
+        Change::Save(pulses) => (1, pulses.to_words()),
+    }
+}
+
+fn change_of(kind: u32, words: [u64; 2]) -> Change {
+    if kind == 1 {
+        Change::Save(Pulses::from_words(words))
+    } else {
+        Change::Reset
     }
 }
 

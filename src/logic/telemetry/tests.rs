@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::logic::drive::Setpoint;
+use crate::logic::drive::tests::default_calibration;
 use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
+use crate::logic::vehicle::{Answer, CalibrationStatus};
 
 fn at_ms(ms: u64) -> Uptime {
     Uptime::from_micros(ms * 1000)
@@ -31,6 +33,7 @@ fn status(state: State, cause: Cause) -> Status {
         foreign: 10,
         malformed: 11,
         unknown: 12,
+        calibration: calibration(),
     }
 }
 
@@ -57,6 +60,51 @@ fn poll(
         }
     }
     (car, other)
+}
+
+fn calibration() -> CalibrationStatus {
+    CalibrationStatus {
+        counts: *default_calibration().fields(),
+        is_saved: true,
+        in_force: false,
+        is_remote: true,
+        answer: Answer::Saved,
+        seq: Seq::new(14),
+        lease: LeaseId::new(7),
+        max_speed: Some(420),
+        tell: 0,
+        changes: 1,
+    }
+}
+
+#[test]
+fn the_calibration_is_told_once_and_again_after_each_change_and_each_question() {
+    let mut teller = CalibrationTeller::default();
+    let mut status = calibration();
+    let mut told = |ms: u64, status: &CalibrationStatus, stored| {
+        teller.poll(at_ms(ms), status, stored).is_some()
+    };
+    assert!(told(0, &status, 1) && !told(500, &status, 1));
+    assert!(told(510, &status, 2), "it is stored now");
+    status.tell = 1;
+    assert!(!told(559, &status, 2) && told(560, &status, 2), "asked");
+    status.max_speed = None;
+    assert!(!told(900, &status, 2), "it is not in the message");
+    for ms in 1_000..2_000 {
+        status.tell = status.tell.wrapping_add(1);
+        assert_eq!(told(ms, &status, 2), ms % 50 == 0, "a flood at {ms}");
+    }
+    status.in_force = true;
+    assert!(told(2_000, &status, 2));
+    let report = status.report(2);
+    assert_eq!(
+        (report.remote, report.saved, report.in_force, report.answer),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(
+        (report.seq, report.lease, report.pulses.brake_us),
+        (14, 7, 1300)
+    );
 }
 
 /// The times, in ms, at which a `car` is sent if it is polled each millisecond.

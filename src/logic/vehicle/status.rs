@@ -5,12 +5,14 @@
 //! Promises: `Copy`, fixed size; any words make a `Status`, and those of a `Status` make the same.
 //! Knows nothing of: when it is sent, and in which shape.
 
-use crate::logic::drive::Setpoint;
+use super::calibration::{Answer, CalibrationStatus};
+use crate::logic::drive::{CalibrationFields, Setpoint};
 use crate::logic::failsafe::{Cause, Refusals, State};
 use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Uptime};
+use crate::logic::wire::Pulses;
 
 /// Words that a [`Status`] takes.
-pub const STATUS_WORDS: usize = 8;
+pub const STATUS_WORDS: usize = 13;
 
 /// The vehicle after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Status {
     pub malformed: u32,
     /// Messages of groups that are not ours.
     pub unknown: u32,
+    /// The calibration, and what became of the last wish to change it.
+    pub calibration: CalibrationStatus,
 }
 
 impl Status {
@@ -62,6 +66,13 @@ impl Status {
         let [throttle, steering] = [
             self.throttle.get().cast_unsigned(),
             self.steering.get().cast_unsigned(),
+        ];
+        let calibration = &self.calibration;
+        let [throttle_pulses, steering_pulses] = calibration.counts.to_pulses().to_words();
+        let calibration_flags = [
+            calibration.is_saved,
+            calibration.in_force,
+            calibration.is_remote,
         ];
         [
             join16([
@@ -78,6 +89,16 @@ impl Status {
             join32(self.replayed, self.foreign),
             join32(self.malformed, self.unknown),
             join32(u32::from(self.limit.get().unsigned_abs()), self.asker.get()),
+            join16([
+                bits(calibration_flags),
+                calibration.answer.code().into(),
+                calibration.max_speed.unwrap_or(0), // no tick at all is no pulse, so it is free to say "none"
+                0,
+            ]),
+            join32(calibration.seq.get(), calibration.lease.get()),
+            join32(calibration.changes, calibration.tell),
+            throttle_pulses,
+            steering_pulses,
         ]
     }
 
@@ -93,6 +114,11 @@ impl Status {
             replayed_foreign,
             malformed_unknown,
             limit_asker,
+            calibration_modes,
+            calibration_ids,
+            changes_tell,
+            throttle_pulses,
+            steering_pulses,
         ] = *words;
         let [state, cause, refusals, link_up] = split16(modes);
         let [setpoint_throttle, setpoint_steering, throttle, steering] = split16(outputs);
@@ -101,6 +127,9 @@ impl Status {
         let [replayed, foreign] = split32(replayed_foreign);
         let [malformed, unknown] = split32(malformed_unknown);
         let [limit, asker] = split32(limit_asker);
+        let [calibration_flags, answer, max_speed, _] = split16(calibration_modes);
+        let [calibration_seq, calibration_lease] = split32(calibration_ids);
+        let [changes, tell] = split32(changes_tell);
         Self {
             state: u8::try_from(state)
                 .ok()
@@ -129,8 +158,33 @@ impl Status {
             foreign,
             malformed,
             unknown,
+            calibration: CalibrationStatus {
+                counts: CalibrationFields::saturating(&Pulses::from_words([
+                    throttle_pulses,
+                    steering_pulses,
+                ])),
+                is_saved: calibration_flags & 1 != 0,
+                in_force: calibration_flags & 2 != 0,
+                is_remote: calibration_flags & 4 != 0,
+                answer: u8::try_from(answer)
+                    .ok()
+                    .and_then(Answer::from_code)
+                    .unwrap_or_default(),
+                seq: Seq::new(calibration_seq),
+                lease: LeaseId::new(calibration_lease),
+                max_speed: (max_speed != 0).then_some(max_speed),
+                tell,
+                changes,
+            },
         }
     }
+}
+
+fn bits(flags: [bool; 3]) -> u16 {
+    (0..)
+        .zip(flags)
+        .map(|(place, flag)| u16::from(flag) << place)
+        .sum()
 }
 
 fn join32(high: u32, low: u32) -> u64 {

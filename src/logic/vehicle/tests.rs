@@ -6,7 +6,11 @@ use super::*;
 use crate::logic::drive::tests::default_calibration;
 use crate::logic::drive::{Limits, Reverse, Steps};
 use crate::logic::units::Throttle;
-use crate::logic::wire::{Incoming, Motion, MotionKey};
+use crate::logic::wire::{
+    ArmCommand, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Want,
+};
+
+mod calibration;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -98,6 +102,7 @@ impl Rig {
             throttle: Throttle::new(throttle).unwrap(),
             steering: Steering::new(throttle / 2).unwrap(),
             lease: LeaseId::new(who),
+            tune: None,
         };
         self.hear(&Incoming::Drive(drive))
     }

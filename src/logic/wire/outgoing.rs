@@ -12,6 +12,8 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::CalibrationReport;
+
 #[cfg(test)]
 mod tests;
 
@@ -202,6 +204,8 @@ pub enum Outgoing {
     Car(Car),
     /// Extension `board`.
     Board(Board),
+    /// Extension `calibration`.
+    Calibration(CalibrationReport),
     /// Legacy `ir`/`detectTime`: one pass of the lap sensor.
     DetectTime {
         /// Microseconds since the Unix epoch.
@@ -229,6 +233,11 @@ struct BoardGroup<'a> {
     board: &'a Board,
 }
 
+#[derive(Serialize)]
+struct CalibrationGroup<'a> {
+    calibration: &'a CalibrationReport,
+}
+
 impl Outgoing {
     /// The bytes to send.
     ///
@@ -240,6 +249,7 @@ impl Outgoing {
             Self::Pong(pong) => group(&PongGroup { pong }),
             Self::Car(car) => group(&CarGroup { car }),
             Self::Board(board) => group(&BoardGroup { board }),
+            Self::Calibration(calibration) => group(&CalibrationGroup { calibration }),
             Self::DetectTime { unix_us } => detect_time(*unix_us),
             Self::MaxSpeed { ticks } => {
                 let mut message = Message::new();

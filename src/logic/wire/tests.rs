@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod calibration;
+
 fn refused(text: &str) -> Reject {
     decode(text.as_bytes()).expect_err(text)
 }
@@ -157,6 +159,7 @@ fn a_drive_is_taken_up_to_the_edge_of_each_number() {
         throttle: Throttle::MAX,
         steering: Steering::MIN,
         lease: LeaseId::new(u32::MAX),
+        tune: None,
     }));
     assert_eq!(
         drive_of(

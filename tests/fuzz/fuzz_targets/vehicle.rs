@@ -11,7 +11,7 @@ use spidercar::config::{Config, Machine, RawConfig, Source};
 use spidercar::logic::failsafe::Health;
 use spidercar::logic::intent::Intent;
 use spidercar::logic::units::{LeaseId, Uptime};
-use spidercar::logic::wire::{Incoming, decode};
+use spidercar::logic::wire::{Axis, Incoming, decode};
 
 thread_local! {
     static CONFIG: Config = {
@@ -31,9 +31,9 @@ fn health(bits: u8) -> Health {
 }
 
 fn run(text: &[u8], config: &Config) {
-    let calibration = *config.drive.config.calibration.fields();
     let mut now = Uptime::from_micros(60_000_000);
-    let mut vehicle = config.vehicle(now);
+    let mut vehicle = config.vehicle(now).with_remote_calibration();
+    let mut stood_at = vehicle.neutral();
     let mut intent = Intent::default();
     intent.set_link(now, true);
     let mut good = Health::GOOD;
@@ -61,10 +61,16 @@ fn run(text: &[u8], config: &Config) {
         }
         let step = vehicle.step(now, &intent, good);
         holder = step.status.holder;
-        let setpoint = step.setpoint;
-        assert!(setpoint.throttle >= calibration.throttle_min && setpoint.throttle <= calibration.throttle_max);
-        assert!(setpoint.steering >= calibration.steering_min && setpoint.steering <= calibration.steering_max);
-        let moves = setpoint.throttle != calibration.throttle_zero;
+        let (setpoint, neutral) = (step.setpoint, vehicle.neutral());
+        let calibration = *vehicle.calibration();
+        let is_in_window = |axis, pulse| {
+            let (shortest, _, longest) = calibration.window(axis);
+            (shortest..=longest).contains(&pulse)
+        };
+        assert!(is_in_window(Axis::Throttle, setpoint.throttle) && is_in_window(Axis::Steering, setpoint.steering));
+        assert!(!step.state.may_move() || stood_at == neutral, "neutral changed while the car may move");
+        stood_at = neutral;
+        let moves = setpoint.throttle != neutral.throttle;
         assert!(!moves || step.state.may_move(), "moves in {:?}", step.state);
         assert!(!moves || !stop, "a stop is neutral in its own step");
         assert!(!moves || (intent.link.value && good.actuator_ok && !good.control_late));
@@ -74,7 +80,7 @@ fn run(text: &[u8], config: &Config) {
     }
     let longest = config.failsafe.legacy_age().max(config.failsafe.neutral());
     let step = vehicle.step(now.after(longest + Duration::from_millis(1)), &intent, good);
-    assert_eq!(step.setpoint.throttle, calibration.throttle_zero, "moves although nobody was heard");
+    assert_eq!(step.setpoint, vehicle.neutral(), "moves although nobody was heard");
 }
 
 fuzz_target!(|text: &[u8]| CONFIG.with(|config| run(text, config)));

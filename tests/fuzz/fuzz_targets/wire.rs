@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
                     assert!((-1000..=1000).contains(&drive.throttle.get()));
                     assert!((-1000..=1000).contains(&drive.steering.get()));
                     assert!(drive.t_ms < 1 << 53);
+                    assert!(drive.tune.is_none_or(|tune| (500..=2500).contains(&tune.pulse.get())));
                 }
                 _ => {}
             }

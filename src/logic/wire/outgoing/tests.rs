@@ -132,6 +132,29 @@ fn the_longest_of_the_others_fit() {
 }
 
 #[test]
+fn the_longest_calibration_fits() {
+    let pulses = crate::logic::wire::Pulses::from_words([u64::MAX; 2]);
+    let report = CalibrationReport {
+        v: u8::MAX,
+        remote: u8::MAX,
+        saved: u8::MAX,
+        in_force: u8::MAX,
+        stored: u8::MAX,
+        answer: u8::MAX,
+        seq: u32::MAX,
+        lease: u32::MAX,
+        beyond_us: u16::MAX,
+        pulses,
+    };
+    let text = text(Outgoing::Calibration(report));
+    assert!(
+        text.starts_with(r#"{"calibration":{"v":255,"#) && text.ends_with("}}}"),
+        "{text}"
+    );
+    assert!(text.len() <= MESSAGE_MAX, "{} bytes", text.len());
+}
+
+#[test]
 fn question_18_the_lap_time_is_printed_as_python_printed_it() {
     let value = |unix_us| {
         let text = text(Outgoing::DetectTime { unix_us });

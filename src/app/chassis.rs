@@ -1,0 +1,190 @@
+//! The part of a car that stands between its driver and its wheels: vehicle, outputs, control thread, guard, keeper.
+//!
+//! `run` puts a network on top of it, `calibrate` a terminal; below that nothing may differ, or what is measured in the one
+//! would not hold in the other. So both get it here, built and taken down in one order.
+//!
+//! ```text
+//!   up      locks ─▶ what was learned ─▶ outputs ─▶ control thread (neutral first) ─▶ guard ─▶ keeper, black box's folder
+//!   down    control thread (neutral last) ─▶ guard, black box ─▶ keeper (writes what is new) ─▶ locks
+//! ```
+//!
+//! Promises: neutral is on the wires before a disk is written; whichever way it is dropped, neutral is the last write.
+//! Knows nothing of: who drives.
+
+use std::sync::Arc;
+
+use super::black_box::BlackBox;
+use super::board::{Board, Stored};
+use super::control::{Control, Pace};
+use super::fault::{Faults, FaultyOutputs};
+use super::gate::Gate;
+use super::guard::{Guard, GuardParts};
+use super::keeper::Keeper;
+use super::lock::Locks;
+use super::mailbox::Mailbox;
+use super::notify::Notify;
+use super::parts::actuators;
+use super::pulse::Pulse;
+use super::state_file::{Found, StateFile};
+use super::{Fatal, clock};
+use crate::cli::Exit;
+use crate::config::{Config, Drive};
+use crate::hal::realtime;
+use crate::hal::sim::SimView;
+use crate::logic::failsafe::Health;
+use crate::logic::intent::Intent;
+use crate::logic::vehicle::Vehicle;
+
+/// Who drives this car.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Somebody at the other end of a network, by the camera's picture.
+    Remote,
+    /// Somebody who stands beside it and calibrates it.
+    AtTheCar,
+}
+
+/// A running chassis. Fields are dropped in their order, which is the order of going down.
+pub struct Chassis {
+    /// The control thread.
+    pub control: Control,
+    _guard: Guard,
+    _black_box: Option<BlackBox>,
+    _keeper: Option<Keeper>,
+    /// Where commands go.
+    pub mailbox: Arc<Mailbox>,
+    /// Newest values of everything.
+    pub board: Arc<Board>,
+    /// What the simulated outputs do to the simulated picture.
+    pub view: Arc<SimView>,
+    /// What is to fail on purpose.
+    pub faults: Arc<Faults>,
+    /// The service manager.
+    pub notify: Notify,
+    _locks: Locks,
+}
+
+impl Chassis {
+    /// Builds it and starts it: the car is at neutral when this returns, or will be in a moment.
+    ///
+    /// # Errors
+    /// Another program has the outputs; outputs that are missing; a thread that could not be made.
+    pub fn start(config: &Config, person: Person) -> Result<Self, Fatal> {
+        let locks = Locks::take(&config.drive)?;
+        let (file, found) = found(&config.drive);
+        let drive = with_learned(&config.drive, &found);
+        let view = Arc::new(SimView::default());
+        let faults = Faults::new(&config.sim.faults);
+        let outputs = actuators(&drive, &config.sim, &view)?;
+        let now = clock::now();
+        let mut vehicle = vehicle(config, person, &found);
+        let pulse = Pulse::new(now, vehicle.neutral());
+        let spare = outputs.spare();
+        // Faults stand before the gate, where a real thread would stall.
+        let gated = Box::new(Gate::new(outputs, Arc::clone(&pulse)));
+        let outputs = Box::new(FaultyOutputs::new(gated, Arc::clone(&faults)));
+        let mailbox = Mailbox::new();
+        let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
+        let board = Board::new(&first.status, config.spider.bitrate);
+        if person == Person::AtTheCar {
+            board.drive_on_sight();
+        }
+        let folder = config.safety.black_box.as_deref();
+        let bug = |err| Fatal::new(Exit::Bug, err);
+        let (black_box, recorder) = folder
+            .map(BlackBox::start)
+            .transpose()
+            .map_err(bug)?
+            .unzip();
+        let notify = Notify::from_environment();
+        let control = Control::start(
+            vehicle,
+            outputs,
+            Arc::clone(&mailbox),
+            Arc::clone(&board),
+            Arc::clone(&pulse),
+            recorder,
+            Pace {
+                tick: config.drive.tick,
+                esc_arming: config.drive.esc_arming,
+            },
+        )
+        .map_err(bug)?;
+        // A board that restarts in the middle of a measurement helps nobody: its watchdog is for the service.
+        let device = config.safety.watchdog_device.clone();
+        let guard = Guard::start(GuardParts {
+            pulse,
+            outputs: spare,
+            notify: notify.clone(),
+            watchdog_device: device.filter(|_| person == Person::Remote),
+        })
+        .map_err(bug)?;
+        // The car is at neutral; only now may a disk be slow.
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(|err| {
+                let folder = folder.display();
+                let what = format!(
+                    "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
+                );
+                Fatal::new(Exit::BadConfig, what)
+            })?;
+        }
+        let keeper = match file {
+            Some(file) => {
+                board.set_stored(Stored::OnTheWay);
+                Some(Keeper::start(file, found, Arc::clone(&board)).map_err(bug)?)
+            }
+            None => None,
+        };
+        realtime::lock_memory();
+        Ok(Self {
+            control,
+            _guard: guard,
+            _black_box: black_box,
+            _keeper: keeper,
+            mailbox,
+            board,
+            view,
+            faults,
+            notify,
+            _locks: locks,
+        })
+    }
+}
+
+/// The state file, if there is to be one, and what it says. Changes nothing.
+#[must_use]
+pub fn found(drive: &Drive) -> (Option<StateFile>, Found) {
+    let file = drive.state_file.as_deref().map(StateFile::new);
+    let found = file.as_ref().map(StateFile::read).unwrap_or_default();
+    (file, found)
+}
+
+/// The same outputs, with the calibration that was saved.
+#[must_use]
+pub fn with_learned(drive: &Drive, found: &Found) -> Drive {
+    let mut drive = drive.clone();
+    if let Some(saved) = found.learned.calibration {
+        drive.config.calibration = saved;
+    }
+    drive
+}
+
+fn vehicle(config: &Config, person: Person, found: &Found) -> Vehicle {
+    let vehicle = config.vehicle(clock::now());
+    let vehicle = match person {
+        Person::Remote => vehicle,
+        // He is there to measure them.
+        Person::AtTheCar => vehicle.with_remote_calibration().with_measured(true),
+    };
+    vehicle.with_learned(found.learned.calibration, found.learned.max_speed)
+}
+
+/// Health before anything is known.
+fn nothing_works_yet() -> Health {
+    Health {
+        camera_ok: false,
+        encoder_ok: false,
+        ..Health::GOOD
+    }
+}
