@@ -75,6 +75,8 @@ class Machine:
         self.overlay = Overlay(programs or {}, files or {})
         self.boot_seconds = 0.0
         self._commands = 0
+        self.console: Console | None = None
+        self.monitor: Monitor | None = None
         self._process: subprocess.Popen | None = None
 
     def hardware(self) -> list[str]:
@@ -185,7 +187,7 @@ class Machine:
         self.kill()
 
     def _close(self) -> None:
-        if self._process is not None:
-            self.console.close()
-            self.monitor.close()
-            self._process = None
+        for end in (self.console, self.monitor):
+            if end is not None:
+                end.close()
+        self.console = self.monitor = self._process = None
