@@ -99,7 +99,10 @@ fn prepare(work: Work) -> Result<Job, Report> {
     let config = Config::from_raw(&raw, &Machine)?;
     log_to_stderr(match &work {
         // Its screen is no place for a log; what a person must know of still comes through.
-        Work::Calibrate { .. } => LogLevel::Error,
+        Work::Calibrate {
+            wish: CalibrateWish::Terminal,
+            ..
+        } => LogLevel::Error,
         _ => config.log_level,
     });
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");

@@ -21,6 +21,7 @@ macro_rules! files {
 /// Every file of the page by its path.
 const FILES: &[(&str, &[u8])] = files![
     "awake.js",
+    "bench.js",
     "clock.js",
     "cockpit.css",
     "cockpit.js",
@@ -45,6 +46,8 @@ const FILES: &[(&str, &[u8])] = files![
     "view.js",
     "wire.js",
     "words.js",
+    "workshop.css",
+    "workshop.js",
 ];
 
 /// The file at a path, or a plain 404.

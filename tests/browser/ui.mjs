@@ -45,11 +45,23 @@ const SCENES = {
   slowed: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 300, limit: 450 }); }, ['Live', 'slowed to 45 %']],
   asked: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 250, asker: 77 }); }, ['Someone asks for control', 'Hand over']],
   given: [(m) => { m.open(); m.video(); m.setCar({ state: 0, cause: 9, lease: 'mine' }); }, ['The car is yours', 'Arm']],
+  calibrate_warning: [(m) => { m.open(); m.video(); m.setCar({}); m.calibration(); document.getElementById('workshop-button').click(); }, ['Wheels off the ground', 'The wheels are up']],
+  calibrate: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); m.bench('First'); }, ['Neutral', 'Straight', 'Hold', 'The pulses of the configuration', 'calibrating']],
+  calibrate_held: [(m) => {
+    m.open(); m.video(); m.setCar({ state: 1, cause: 1, lease: 'mine', throttle_us: 1551 }); m.bench('First');
+    document.getElementById('bench-more-ten').click(); document.getElementById('bench-more').click();
+    window.dispatchEvent(new KeyboardEvent('keydown', { code: 'KeyM' }));
+  }, ['1551', 'The pulse is out. Let go']],
+  calibrate_new: [(m) => { m.open(); m.video(); m.setCar({ state: 0, cause: 9 }); m.bench('Straight'); document.getElementById('bench-less-ten').click(); }, ['1490', 'Measured, not saved', 'Save']],
+  calibrate_saved: [(m) => { m.open(); m.video(); m.setCar({ state: 0, cause: 9 }); m.bench(); m.calibration({ saved: 1, stored: 2, answer: 1, pulses: { throttle_zero_us: 1512 } }); }, ['Saved. It is safe on the car’s card']],
+  calibrate_refused: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 1, lease: 'mine' }); m.bench(); m.calibration({ answer: 20 }); }, ['must not be shorter than standing still']],
+  calibrate_watching: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 77 }); m.bench(); }, ['Only the driver can calibrate']],
+  calibrate_stopped: [(m) => { m.open(); m.video(); m.bench(); m.setCar({ state: 3, cause: 6, refusals: 4 + 256, lease: 'mine' }); }, ['Stop was pressed']],
   frozen: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); setTimeout(m.freeze, 300); }, ['Picture frozen', 'Do not drive by it']],
   details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); m.setBoard({ battery: 1, battery_mv: 6912, battery_ma: 4300, throttled: 0x50000, wifi_dbm: -58, laps: 3, last_lap_ms: 12_345, link_drops: 2 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you', '6.91 V, 4.30 A, low', 'link drops 2', 'not now; was: weak supply, slowed down']],
 };
 // Phones have no room for these: the note beside the state, and the advice for all refusals but the first.
-const OPTIONAL = { portrait: ['you are watching', 'slowed to 45 %'], landscape: ['Let go of the controls first'] };
+const OPTIONAL = { portrait: ['calibrating', 'you are watching', 'slowed to 45 %'], landscape: ['Let go of the controls first'] };
 
 /** Every cause of a stop and every refusal, one after the other on one page: [name, what the car says, the sentence]. */
 const WORDS = [

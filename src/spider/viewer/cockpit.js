@@ -8,6 +8,7 @@
 // Promises: a blur, a hidden tab, a lost pointer or pad is neutral inside that very event.
 
 import { createAwake } from './awake.js';
+import { createBench } from './bench.js';
 import { createClock } from './clock.js';
 import { createDrawer } from './drawer.js';
 import { compare, readStats } from './figures.js';
@@ -20,7 +21,8 @@ import { createPilot } from './pilot.js';
 import { createTestSurface } from './surface.js';
 import { attachPad } from './touch.js';
 import { createView } from './view.js';
-import { decode, encode, State } from './wire.js';
+import { Action, decode, encode, State } from './wire.js';
+import { createWorkshop } from './workshop.js';
 
 /** spec: 50 Hz. */
 const TICK_MS = 20;
@@ -69,6 +71,8 @@ export function startCockpit({ window, makeLink, stamp }) {
   const drawer = createDrawer(document);
   const link = makeLink({ status: linkChanged, message: heard, stream: play, channel: channelChanged });
   const helm = createHelm({ link, pilot, now, lease: newLease() });
+  const bench = createBench({ helm, now });
+  const workshop = createWorkshop(window, bench);
   const meter = createFrameMeter({
     video, clock, now, canvas: document.createElement('canvas'), VideoFrame: window.VideoFrame,
     readStamp: stamp.readStamp, regionOf: stamp.regionOf, onFrame: () => link.heard(),
@@ -82,6 +86,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       board = null;
       hasStream = status.phase === 'connecting' && hasStream;
       helm.heard(null);
+      bench.car(null);
     }
     tell();
   }
@@ -92,8 +97,15 @@ export function startCockpit({ window, makeLink, stamp }) {
     if (label === 'metric') {
       clock.reset();
       for (const delay of FIRST_PINGS_MS) window.setTimeout(ping, delay);
+      askCalibration();
     }
+    if (label === 'stream') askCalibration();
     return undefined;
+  }
+
+  /** Once both ways are open: the car tells it on `metric`. */
+  function askCalibration() {
+    if (opened.has('metric') && opened.has('stream')) link.send('stream', encode.calibration({ action: Action.TELL }));
   }
 
   function ping() {
@@ -111,6 +123,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     else if (message.group === 'car') telemetry(message.body);
     else if (message.group === 'board') body(message.body);
     else if (message.group === 'ir') pass(message.body);
+    else if (message.group === 'calibration') { bench.heard(message.body); workshop.tell(); }
   }
 
   function pong({ id, t_ms: sentT, car_us: carUs }) {
@@ -134,6 +147,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     car = next;
     carAt = now();
     helm.heard(car);
+    bench.car(car);
     if (changed) tell();
   }
 
@@ -182,6 +196,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     Object.assign(pads, { throttle: 0, steering: 0 });
     keyboard.release();
     for (const thumb of thumbs) thumb.release();
+    workshop.release();
   }
   const attend = (next) => { helm.attend(next); letGo(); tell(); };
   const present = () => {
@@ -246,7 +261,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       quietMs: carAt === null ? null : time - carAt,
       figures: { ...figures, latencyMs: meter.recent(), rttMs: clock.rttMs() },
       latencies: meter.samples(), latencyTotal: meter.meter().timed, pixelRatio: window.devicePixelRatio || 1,
-      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()],
+      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], calibrating: bench.view().open,
     };
   }
 
@@ -255,6 +270,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     const current = model();
     view.tell(current);
     drawer.tell(current);
+    workshop.tell();
     keepAwake(current.helm.driving);
   }
 
@@ -283,12 +299,12 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   if (document.visibilityState !== 'visible') helm.attend({ visible: false });
   setLimit();
-  window.setInterval(() => { gamepad.poll(); helm.tick(); }, TICK_MS);
+  window.setInterval(() => { gamepad.poll(); bench.tick(); helm.tick(); }, TICK_MS);
   window.setInterval(() => { if (document.visibilityState === 'visible') ping(); }, PING_MS);
   window.setInterval(report, REPORT_MS);
   window.setInterval(() => { takeFigures().catch(() => { figures = {}; }); }, STATS_MS);
   link.start();
   paint();
 
-  return createTestSurface({ link, helm, meter, clock, pilot, opened, counts, car: () => car, board: () => board, laps: () => laps.view(), figures: () => figures });
+  return createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car: () => car, board: () => board, laps: () => laps.view(), figures: () => figures });
 }

@@ -8,12 +8,13 @@
 //   not driving    neutral at 20 Hz, so that Arm finds a fresh neutral; nothing while someone else drives
 //   hidden         neutral once, then silence: the car's own deadman does the rest
 //   gate           after arming or a pause the controls must pass centre once before they count
+//   calibrating    the controls count for nothing; one pulse, if it is held, goes out in place of neutral
 //
 // Promises: `neutralNow` and `stop` send inside the call, never later; no demand but neutral leaves unless the
 // telemetry says that we drive, the page has the focus, the gate is open and no stop is under way.
 // Knows nothing of: the DOM, how the link is made. Time and link are handed in.
 
-import { encode, nextSeq, Refusal, State, Want } from './wire.js';
+import { encode, nextSeq, Output, Refusal, State, Want } from './wire.js';
 
 /** spec: 50 Hz while driving, 20 Hz neutral otherwise. */
 const DRIVE_MS = 20;
@@ -48,10 +49,12 @@ export function createHelm({ link, pilot, now, lease }) {
   let gate = true;
   let visible = true;
   let focused = true;
+  let atBench = false;
+  let tune = null; // {output, us}: the pulse that is held
   let drivenAt = -Infinity;
   let renewedAt = -Infinity;
   let asked = { throttle: 0, steering: 0 };
-  const sent = { drive: 0, neutral: 0, arm: 0, stop: 0 };
+  const sent = { drive: 0, neutral: 0, arm: 0, stop: 0, calibrate: 0 };
   const inputs = [];
 
   const carMoves = () => car !== null && (car.state === State.LIVE || car.state === State.COASTING);
@@ -67,6 +70,10 @@ export function createHelm({ link, pilot, now, lease }) {
     asked = demand;
     drivenAt = at;
     if (isWatching()) return;
+    if (tune !== null && isDriving()) {
+      if (send(encode.calibrate({ seq: take(), now: at, lease, ...tune }))) sent.calibrate += 1;
+      return;
+    }
     const neutral = demand.throttle === 0 && demand.steering === 0;
     if (send(encode.drive({ seq: take(), now: at, ...demand, lease }))) sent[neutral ? 'neutral' : 'drive'] += 1;
   }
@@ -104,13 +111,14 @@ export function createHelm({ link, pilot, now, lease }) {
     if (!isDriving()) gate = true;
     else if (gate && pilot.isNeutral()) gate = false;
     const demand = pilot.step(at);
-    return gate ? NEUTRAL : demand;
+    return gate || atBench ? NEUTRAL : demand;
   }
 
   /** Everything lets go and the car hears of it inside this call. */
   function neutralNow() {
     pilot.clear();
     gate = true;
+    tune = null;
     if (wish?.kind === 'arm') wish = null;
     sendDrive(NEUTRAL, now());
   }
@@ -169,6 +177,25 @@ export function createHelm({ link, pilot, now, lease }) {
     /** Give the car to whoever asks for it. */
     give: letGo,
 
+    /** Calibrating begins or ends: from here on the controls count for nothing, or have to pass centre. */
+    bench(open) {
+      atBench = open;
+      neutralNow();
+    },
+
+    /** One output at a pulse for as long as this is not called with null: neutral goes out inside that very call. */
+    tune(next) {
+      const was = tune;
+      tune = atBench && next !== null && next.output !== Output.NONE ? next : null;
+      if (tune !== null || was !== null) sendDrive(NEUTRAL, now());
+    },
+
+    /** A wish for the calibration: its sequence number, or null if nobody could hear it. The car takes it from its driver alone. */
+    change(action, pulses) {
+      const number = take();
+      return link.send('stream', encode.calibration({ action, seq: number, now: now(), lease, pulses })) ? number : null;
+    },
+
     /** How the driver sees; the car slows down by it. Nobody's business but the driver's. */
     report(view) {
       if (isDriving()) send(encode.view({ lease, ...view }));
@@ -202,6 +229,7 @@ export function createHelm({ link, pilot, now, lease }) {
     view: () => ({
       driving: isDriving(), gated: gate && isDriving(), watching: isWatching(), attentive: focused && visible,
       arming: wish?.kind === 'arm', stopping: wish?.kind === 'stop', asking: wish?.kind === 'ask',
+      tuning: tune !== null && isDriving(),
       armTimedOut, asked, lease, seq, sent: { ...sent },
     }),
     inputs: () => inputs,

@@ -8,10 +8,11 @@
 //   channels    label → ms since navigation when it opened (only the open ones)
 //   inputs      [{inputAt, sentAt, throttle, steering}] of inputs that were sent at once, ms since navigation
 //   figures     kbps, fps, lossPercent, decodeMs, bufferMs, freezes, codec, path
+//   bench       the calibration panel: open, sure, field, pulses, held, dirty, report of the car
 //
 // Promises: each getter gives a fresh plain copy, safe to hand out of the page; names here are a contract with tests/browser.
 
-export function createTestSurface({ link, helm, meter, clock, pilot, opened, counts, car, board, laps, figures }) {
+export function createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car, board, laps, figures }) {
   return Object.freeze({
     get state() {
       return { link: link.status(), car: car(), board: board(), laps: laps(), helm: helm.view(), source: pilot.source(), limit: pilot.limit(), messages: { ...counts } };
@@ -26,5 +27,6 @@ export function createTestSurface({ link, helm, meter, clock, pilot, opened, cou
     get channels() { return Object.fromEntries(opened); },
     get inputs() { return [...helm.inputs()]; },
     get figures() { return { ...figures() }; },
+    get bench() { return { ...bench.view() }; },
   });
 }

@@ -102,12 +102,13 @@ export function createView(document) {
     text('warning-todo', warning.todo);
   }
 
-  function noteFor({ helm, car }) {
+  function noteFor({ helm, car, calibrating }) {
     if (car === null) return '';
     if (helm.stopping) return 'stopping…';
     if (helm.watching) return 'you are watching';
     if (car.state === State.LIVE && car.lease === helm.lease) {
       if (!helm.attentive) return 'paused';
+      if (calibrating) return 'calibrating';
       return car.limit < FULL ? `slowed to ${percent(car.limit)} %: bad connection` : 'you are driving';
     }
     return '';
@@ -127,7 +128,9 @@ export function createView(document) {
       const { status, car, helm, figures, limit, began, lastStop } = model;
       const linkOpen = status.phase === 'open';
       const banner = pictureStory(model);
-      const card = story({ ...helm, car, began, lastStop, mine: helm.lease, linkOpen });
+      // Whoever calibrates is told by his panel; a stop is told to him as well.
+      const told = story({ ...helm, car, began, lastStop, mine: helm.lease, linkOpen });
+      const card = model.calibrating && told?.tone !== 'alarm' ? null : told;
       const board = linkOpen ? model.board : null;
       const onCard = card?.obstacles.reduce((bits, { bit }) => bits | bit, 0) ?? 0;
       const [warning] = warningsIn(board, onCard);

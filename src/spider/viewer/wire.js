@@ -4,9 +4,9 @@
 // else. What the car says is checked once, here: unknown groups and bad fields become `null` and a count,
 // never an exception, because a relay may hand us anything.
 //
-//   out, `drive` channel    drive · arm · lease · ping · view
-//   out, `stream` channel   stop
-//   in,  `metric` channel   car · board · pong · ir · speed (the last two are the old car's)
+//   out, `drive` channel    drive · calibrate · arm · lease · ping · view
+//   out, `stream` channel   stop · calibration
+//   in,  `metric` channel   car · board · calibration · pong · ir · speed (the last two are the old car's)
 //
 // Promises: throttle and steering leave as integers in −1000..=1000 whatever came in; `decode` never throws.
 // Knows nothing of: channels, time, who may drive.
@@ -27,6 +27,21 @@ export const Refusal = Object.freeze({
 /** What `lease.want` may say. spec: 0 release, 1 take if free or renew, 2 ask for hand-over. */
 export const Want = Object.freeze({ RELEASE: 0, TAKE: 1, ASK: 2 });
 
+/** What `calibration.action` may say. spec: 0 tell me, 1 save these, 2 back to the configuration's. */
+export const Action = Object.freeze({ TELL: 0, SAVE: 1, RESET: 2 });
+
+/** The outputs of `calibrate`. spec: 0 none, 1 throttle, 2 steering. */
+export const Output = Object.freeze({ NONE: 0, THROTTLE: 1, STEERING: 2 });
+
+/** Pulses that a servo understands, in microseconds. spec: `PulseWidth`. */
+export const PULSE = Object.freeze({ MIN: 500, MAX: 2500 });
+
+/** The pulses of a calibration, by the names they have on the wire. */
+export const PULSES = Object.freeze([
+  'throttle_min_us', 'throttle_zero_us', 'forward_zero_us', 'throttle_max_us', 'steering_min_us', 'steering_zero_us',
+  'steering_max_us', 'brake_us',
+]);
+
 const U32 = 0x1_0000_0000;
 
 /** Whole milliseconds for a report; what is not known, or was never, is as bad as can be said. */
@@ -37,6 +52,9 @@ export function permille(value) {
   if (!Number.isFinite(value)) return 0;
   return Math.max(-FULL, Math.min(FULL, Math.round(value))) || 0;
 }
+
+/** Nearest pulse that a servo understands; the car has limits of its own besides. */
+const pulse = (us) => Math.max(PULSE.MIN, Math.min(PULSE.MAX, Math.round(us) || 0));
 
 /** The next sequence number; wraps at u32 as the car's comparison does. */
 export const nextSeq = (seq) => (seq + 1) % U32;
@@ -52,6 +70,12 @@ export const encode = Object.freeze({
   stop: ({ seq, now }) => JSON.stringify({ stop: { seq, t_ms: tMs(now) } }),
   lease: ({ id, want }) => JSON.stringify({ lease: { id, want } }),
   view: ({ lease, rttMs, ageMs }) => JSON.stringify({ view: { lease, rtt_ms: reportMs(rttMs), age_ms: reportMs(ageMs) } }),
+  calibrate: ({ seq, now, lease, output, us }) => JSON.stringify({
+    calibrate: { seq, t_ms: tMs(now), lease, wheels_up: 1, output, us: pulse(us) },
+  }),
+  calibration: ({ action, seq, now, lease, pulses }) => JSON.stringify({
+    calibration: action === Action.TELL ? { action } : { action, seq, t_ms: tMs(now), lease, pulses },
+  }),
   ping: ({ id, now }) => JSON.stringify({ ping: { id, t_ms: tMs(now) } }),
 });
 
@@ -105,7 +129,18 @@ function readLegacy(body) {
   return typeof body.key === 'string' && Number.isFinite(body.value) ? { key: body.key, value: body.value } : null;
 }
 
-const READERS = { car: readCar, board: readBoard, pong: readPong, ir: readLegacy, speed: readLegacy };
+const CALIBRATION_FIELDS = ['remote', 'saved', 'in_force', 'stored', 'answer', 'seq', 'lease', 'beyond_us'];
+
+function readCalibration(body) {
+  const { pulses } = body;
+  if (pulses === null || typeof pulses !== 'object') return null;
+  const whole = (object, names) => names.every((name) => Number.isSafeInteger(object[name]));
+  if (!whole(body, CALIBRATION_FIELDS) || !whole(pulses, PULSES)) return null;
+  const pick = (object, names) => Object.freeze(Object.fromEntries(names.map((name) => [name, object[name]])));
+  return Object.freeze({ ...pick(body, CALIBRATION_FIELDS), pulses: pick(pulses, PULSES) });
+}
+
+const READERS = { car: readCar, board: readBoard, calibration: readCalibration, pong: readPong, ir: readLegacy, speed: readLegacy };
 
 /** One message from the car as `{group, body}`, or null when it is none we know. Accepts text or bytes. */
 export function decode(data) {

@@ -22,7 +22,7 @@ export const REFUSALS = Object.freeze([
   { bit: Refusal.CAMERA_DOWN, says: 'Camera is down', todo: 'Check the ribbon cable; the car keeps trying.' },
   { bit: Refusal.ENCODER_DOWN, says: 'Video encoder is down', todo: 'The car is restarting it.' },
   { bit: Refusal.ESC_ARMING, says: 'The motor controller is waking up', todo: 'It wants to see neutral for a moment.' },
-  { bit: Refusal.UNCALIBRATED, says: 'The car is not calibrated', todo: 'Whoever owns it has to say where its neutral is.' },
+  { bit: Refusal.UNCALIBRATED, says: 'The car is not calibrated', todo: 'Whoever stands at it runs `spidercar calibrate` there.' },
   { bit: Refusal.BATTERY_LOW, says: 'The battery is low', todo: 'Charge or change it before you drive.' },
   { bit: Refusal.BOARD_HOT, says: 'The car’s computer is hot', todo: 'Let it cool down for a few minutes.' },
   { bit: Refusal.LEASE_HELD, says: 'Someone else is driving', todo: 'Ask for control, or wait. Stop works for you too.' },
@@ -93,10 +93,34 @@ export const CAUSES = Object.freeze([
   { word: 'exit', says: () => 'The car’s program is shutting down.' },
   { word: 'panic', says: () => 'The car’s program failed and stopped the car.' },
   { word: 'control_stalled', says: () => 'The car’s computer stood still: its guard stopped the car.' },
+  { word: 'calibrate', says: () => 'The car is being calibrated.' },
 ]);
 
 export const causeWord = (code) => CAUSES[code]?.word ?? `cause ${code}`;
 export const causeSays = (code, ageMs) => CAUSES[code]?.says(ageMs) ?? `The car gives reason ${code}, which this page does not know.`;
+
+/** What became of the last wish to change the calibration. spec: `Answer::code`. */
+export const ANSWERS = Object.freeze({
+  0: '', 1: 'Saved.', 2: 'Back to the pulses of the configuration.',
+  16: 'This car is calibrated in its own terminal only.',
+  17: 'Each pulse must be from 500 to 2500 µs.',
+  18: 'A pulse is too far from what is saved now. Go there in two savings.',
+  19: 'Full reverse must be shorter than standing still.',
+  20: 'The first forward pulse must not be shorter than standing still.',
+  21: 'The first forward pulse must be shorter than full forward.',
+  22: 'The brake pulse must be from full reverse to standing still.',
+  23: 'Full right must be shorter than straight ahead.',
+  24: 'Straight ahead must be shorter than full left.',
+});
+export const answerSays = (code) => ANSWERS[code] ?? `The car gives answer ${code}, which this page does not know.`;
+
+/** Where a calibration is kept. spec: `calibration.stored`. */
+export const STORED = Object.freeze({
+  0: 'It lasts until the car is switched off: the car has no file for it (drive.state_file).',
+  1: 'On its way to the car’s card…',
+  2: 'It is safe on the car’s card.',
+  3: 'The car’s card cannot be written: it lasts until the car is switched off.',
+});
 
 /** What the link is doing, by phase of link.js. */
 export const PHASES = Object.freeze({

@@ -41,6 +41,22 @@ mock.setBoard = (more) => {
   mock.on.message('metric', JSON.stringify({ board: mock.board }));
 };
 mock.pass = (seconds) => mock.on.message('metric', JSON.stringify({ ir: { key: 'detectTime', value: seconds } }));
+const pulses = {
+  throttle_min_us: 1000, throttle_zero_us: 1500, forward_zero_us: 1540, throttle_max_us: 2000, steering_min_us: 1000, steering_zero_us: 1500,
+  steering_max_us: 2000, brake_us: 1300,
+};
+/** The car tells its calibration. */
+mock.calibration = (more) => {
+  const report = { v: 1, remote: 1, saved: 0, in_force: 1, stored: 0, answer: 0, seq: 0, lease: 0, beyond_us: 200, ...more, pulses: { ...pulses, ...more?.pulses } };
+  mock.on.message('metric', JSON.stringify({ calibration: report }));
+};
+/** The panel is open, the wheels are up, and this pulse is chosen. */
+mock.bench = (name) => {
+  mock.calibration();
+  document.getElementById('workshop-button').click();
+  document.getElementById('bench-sure').click();
+  if (name) [...document.querySelectorAll('.chip')].find((chip) => chip.textContent.startsWith(name)).click();
+};
 mock.open = () => {
   mock.setStatus({ phase: 'open', why: '' });
   for (const label of ['metric', 'stream', 'drive']) mock.on.channel(label, true);

@@ -274,3 +274,70 @@ test('only the driver reports how he sees, in whole numbers, and what is not kno
   r.helm.report({ rttMs: 20.4, ageMs: NaN });
   assert.deepEqual(r.sent.find(is('view')).view, { lease: MINE, rtt_ms: 20, age_ms: 4294967295 });
 });
+
+const pulses = (messages) => messages.filter(is('calibrate')).map(({ calibrate }) => calibrate);
+
+/** A car that is ours and live, with the calibration panel open. */
+function atBench() {
+  const r = rig();
+  r.live();
+  r.helm.bench(true);
+  r.run(60);
+  return r;
+}
+
+test('while calibrating the controls count for nothing', () => {
+  const r = atBench();
+  r.press('forward');
+  assert.equal(moving(r.run(300)).length, 0);
+  r.helm.bench(false);
+  assert.equal(moving(r.run(100)).length, 0, 'a key that is still down has to pass centre');
+  r.letGo('forward');
+  r.run(40);
+  r.press('forward');
+  assert.ok(moving(r.run(300)).length > 5);
+});
+
+test('a pulse goes out 50 times a second in place of neutral, and letting go is neutral inside the call', () => {
+  const r = atBench();
+  r.helm.tune({ output: 1, us: 1540 });
+  assert.deepEqual([pulses(r.sent).at(-1).us, pulses(r.sent).at(-1).wheels_up], [1540, 1]);
+  const sent = r.run(1000);
+  assert.ok(pulses(sent).length >= 45, `${pulses(sent).length}`);
+  assert.equal(drives(sent).length, 0);
+  const seqs = pulses(sent).map(({ seq }) => seq);
+  assert.ok(seqs.every((seq, at) => at === 0 || seq > seqs[at - 1]));
+  const before = r.sent.length;
+  r.helm.tune(null);
+  assert.deepEqual(drives(r.sent.slice(before)).map(({ throttle }) => throttle), [0]);
+  assert.equal(pulses(r.run(200)).length, 0);
+});
+
+test('no pulse without the panel, without a live car of ours, or after whatever lets go', () => {
+  const r = rig();
+  r.live();
+  r.helm.tune({ output: 1, us: 1540 });
+  assert.equal(pulses(r.run(100)).length, 0, 'the panel is shut');
+  for (const end of [(x) => x.helm.neutralNow(), (x) => x.helm.attend({ focused: false }), (x) => x.helm.attend({ visible: false }), (x) => x.helm.stop(), (x) => x.helm.bench(false)]) {
+    const b = atBench();
+    b.helm.tune({ output: 2, us: 1700 });
+    assert.ok(pulses(b.run(100)).length > 0);
+    end(b);
+    assert.equal(pulses(b.run(300)).length, 0, String(end));
+  }
+  const b = atBench();
+  b.car({ state: State.DISARMED, lease: 0 });
+  b.helm.tune({ output: 1, us: 1540 });
+  assert.equal(pulses(b.run(100)).length, 0, 'disarmed');
+  b.car({ state: State.LIVE, lease: 99 });
+  assert.equal(pulses(b.run(100)).length, 0, 'somebody else’s');
+});
+
+test('a change of the calibration goes the reliable way with a number of its own', () => {
+  const r = atBench();
+  const seq = r.helm.change(2);
+  const { label, calibration } = r.sent.at(-1);
+  assert.deepEqual([label, calibration.action, calibration.seq, calibration.lease], ['stream', 2, seq, MINE]);
+  r.open.delete('stream');
+  assert.equal(r.helm.change(2), null);
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wire.js';
+import { Action, decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wire.js';
 
 const CAR = {
   v: 1, t_us: 12_345_678, state: 1, cause: 2, refusals: 0, throttle: 420, steering: -130, throttle_us: 1733, steering_us: 1435, seq: 88,
@@ -16,6 +16,25 @@ test('each message out has exactly the shape of the contract', () => {
   assert.equal(encode.stop({ seq: 9, now: 1236 }), '{"stop":{"seq":9,"t_ms":1236}}');
   assert.equal(encode.lease({ id: 42, want: 1 }), '{"lease":{"id":42,"want":1}}');
   assert.equal(encode.ping({ id: 3, now: 0.7 }), '{"ping":{"id":3,"t_ms":0}}');
+});
+
+const PULSES = {
+  throttle_min_us: 1000, throttle_zero_us: 1510, forward_zero_us: 1540, throttle_max_us: 2000, steering_min_us: 1000, steering_zero_us: 1480,
+  steering_max_us: 2000, brake_us: 1300,
+};
+
+test('calibrating has exactly the shape of the contract, and no pulse that a servo does not know', () => {
+  assert.equal(encode.calibrate({ seq: 12, now: 123456.7, lease: 7, output: 1, us: 1540 }),
+    '{"calibrate":{"seq":12,"t_ms":123456,"lease":7,"wheels_up":1,"output":1,"us":1540}}');
+  for (const [given, sent] of [[499, 500], [2501, 2500], [1500.4, 1500], [NaN, 500], [1e40, 2500], [undefined, 500]]) {
+    assert.equal(JSON.parse(encode.calibrate({ seq: 1, now: 1, lease: 1, output: 2, us: given })).calibrate.us, sent, String(given));
+  }
+  const golden = (name) => readFileSync(new URL(`../../data/wire/${name}.json`, import.meta.url), 'utf8');
+  assert.equal(encode.calibration({ action: Action.SAVE, seq: 13, now: 123_460, lease: 7, pulses: PULSES }), golden('in-calibration-save'));
+  assert.equal(encode.calibration({ action: Action.RESET, seq: 14, now: 123_470, lease: 7 }), golden('in-calibration-reset'));
+  assert.equal(encode.calibration({ action: Action.TELL }), golden('in-calibration-tell'));
+  const { group, body } = decode(golden('out-calibration'));
+  assert.deepEqual([group, body.seq, body.in_force, body.beyond_us, { ...body.pulses }], ['calibration', 13, 0, 200, PULSES]);
 });
 
 test('whatever comes in, throttle and steering leave as whole permille in range', () => {
@@ -69,6 +88,7 @@ test('pong and the old car’s messages are read', () => {
 
 test('anything else is null and never an exception', () => {
   const junk = ['', 'close', '[]', 'null', '5', '"hi metric"', '{}', '{"car":null}', '{"car":{"state":4}}', '{"car":{"state":1.5}}', '{"car":{"state":"1"}}',
+    '{"calibration":{}}', '{"calibration":{"pulses":null}}', '{"calibration":{"remote":1,"saved":1,"in_force":1,"stored":0,"answer":0,"seq":0,"lease":0,"beyond_us":200,"pulses":{"brake_us":1}}}',
     '{"car":{},"pong":{}}', '{"pong":{"id":1}}', '{"pong":{"id":1,"t_ms":null,"car_us":3}}', '{"__proto__":{}}', '{"constructor":{}}', '{"toString":{}}',
     '{"nonsense":{}}', '{"ir":{"key":5,"value":1}}', '['.repeat(5000), new Uint8Array([0xff, 0xfe, 0]).buffer];
   for (const text of junk) assert.equal(decode(text), null, String(text).slice(0, 40));

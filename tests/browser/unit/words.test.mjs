@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
-import { CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
+import { ANSWERS, answerSays, CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
 
 const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
@@ -19,7 +19,13 @@ test('every state, cause and refusal has words', () => {
 
 test('causes have the numbers of the car', () => {
   assert.deepEqual(CAUSES.map(({ word }) => word), ['start', 'arm', 'drive', 'brake', 'coast', 'silence', 'stop', 'link_lost', 'legacy_age', 'disarm',
-    'lease_lost', 'control_late', 'actuator_error', 'camera_down', 'encoder_down', 'recovered', 'exit', 'panic', 'control_stalled']);
+    'lease_lost', 'control_late', 'actuator_error', 'camera_down', 'encoder_down', 'recovered', 'exit', 'panic', 'control_stalled', 'calibrate']);
+});
+
+test('every answer about the calibration has a sentence, and one it does not know its number', () => {
+  assert.deepEqual(Object.keys(ANSWERS).map(Number), [0, 1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
+  for (const code of Object.keys(ANSWERS).slice(1)) assert.ok(answerSays(Number(code)).length > 5, code);
+  assert.match(answerSays(99), /99/);
 });
 
 test('a refusal this page does not know is named by its number', () => {

@@ -1,0 +1,138 @@
+// The calibration panel: the bench of bench.js as a drawer, and the button that holds a pulse.
+//
+// The hold button lies where the left thumb is while driving, so that the other hand can move the pulse meanwhile. It is
+// down while it is touched and up in every other case.
+//
+// Promises: every end of a touch (up, cancel, lost capture), a lost key and a closed drawer let go inside that event.
+
+import { FIELDS } from './bench.js';
+import { Output } from './wire.js';
+import { answerSays, STORED } from './words.js';
+
+/** Holds the pulse while it is down, where there is a keyboard. */
+const HOLD_KEY = 'KeyM';
+
+export function createWorkshop(window, bench) {
+  const { document } = window;
+  const at = (id) => document.getElementById(id);
+  const panel = at('workshop');
+  const button = at('workshop-button');
+  const hold = at('hold');
+  const slider = at('bench-slider');
+  const chips = new Map();
+  const shown = new Map();
+  let pointer = null;
+
+  const once = (slot, value, write) => {
+    if (shown.get(slot) === value) return;
+    shown.set(slot, value);
+    write(value);
+  };
+  const text = (id, value) => once(id, value, () => { at(id).textContent = value; });
+  const hide = (id, value) => once(`${id}.hidden`, value, () => { at(id).hidden = value; });
+
+  for (const { name, label, output } of FIELDS) {
+    const chip = document.createElement('button');
+    const [title, value] = [document.createElement('span'), document.createElement('b')];
+    chip.type = 'button';
+    chip.className = 'chip';
+    title.textContent = label;
+    chip.append(title, value);
+    chip.addEventListener('click', () => { bench.select(name); tell(); });
+    chips.set(name, { chip, value });
+    at(output === Output.THROTTLE ? 'bench-throttle' : 'bench-steering').append(chip);
+  }
+
+  function letGo() {
+    pointer = null;
+    bench.hold(false);
+    tell();
+  }
+
+  hold.addEventListener('pointerdown', (event) => {
+    if (pointer !== null || event.button > 0) return;
+    event.preventDefault();
+    pointer = event.pointerId;
+    hold.setPointerCapture?.(pointer);
+    bench.hold(true);
+    tell();
+  });
+  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
+    hold.addEventListener(end, (event) => { if (event.pointerId === pointer) letGo(); });
+  }
+  hold.addEventListener('contextmenu', (event) => event.preventDefault());
+  window.addEventListener('keydown', (event) => {
+    if (event.code !== HOLD_KEY || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (bench.view().open) { bench.hold(true); tell(); }
+  });
+  window.addEventListener('keyup', (event) => { if (event.code === HOLD_KEY && bench.view().open) letGo(); });
+
+  const show = (open) => {
+    pointer = null;
+    bench.show(open);
+    tell();
+    if (bench.view().open) at('bench-sure').focus();
+  };
+  button.addEventListener('click', () => show(!bench.view().open));
+  at('workshop-close').addEventListener('click', () => { show(false); button.focus(); });
+  at('bench-sure').addEventListener('click', () => { bench.sure(true); tell(); });
+  slider.addEventListener('input', () => { bench.set(slider.valueAsNumber); tell(); });
+  for (const [id, by] of [['bench-less-ten', -10], ['bench-less', -1], ['bench-more', 1], ['bench-more-ten', 10]]) {
+    at(id).addEventListener('click', () => { bench.step(by); tell(); });
+  }
+  for (const id of ['save', 'revert', 'reset']) at(`bench-${id}`).addEventListener('click', () => { bench[id](); tell(); });
+
+  /** One sentence about what is going on, the most urgent first. */
+  function sentence({ watching, held, live, busy, dirty, note, report }) {
+    if (watching) return 'Someone else is driving. Only the driver can calibrate.';
+    if (busy) return live ? 'Saving…' : 'Arming, to save…';
+    if (held && !live) return 'Arming…';
+    if (held) return 'The pulse is out. Let go, and it is neutral.';
+    if (note) return note;
+    if (dirty) return 'Measured, not saved.';
+    if (report.in_force === 0) return 'In force as soon as the car stands.';
+    const answer = answerSays(report.answer);
+    return report.saved === 1 || answer ? `${answer} ${report.saved === 1 ? STORED[report.stored] ?? '' : ''}`.trim() : 'The pulses of the configuration.';
+  }
+
+  function tell() {
+    const view = bench.view();
+    hide('workshop-button', !view.offered);
+    hide('workshop', !view.open);
+    once('expanded', view.open, (open) => {
+      button.setAttribute('aria-expanded', String(open));
+      at('cockpit').dataset.bench = open ? 'open' : 'shut';
+    });
+    hide('hold', !(view.open && view.sure));
+    if (!view.open) return;
+    hide('bench-warning', view.sure);
+    hide('bench-work', !view.sure);
+    once('held', view.held, (held) => {
+      hold.classList.toggle('held', held);
+      hold.setAttribute('aria-pressed', String(held));
+    });
+    for (const [name, { chip, value }] of chips) {
+      const us = view.pulses[name];
+      once(`chip.${name}`, us, () => { value.textContent = us; });
+      once(`new.${name}`, us !== view.report.pulses[name], (is) => chip.classList.toggle('new', is));
+      once(`on.${name}`, view.field.name === name, (is) => chip.setAttribute('aria-pressed', String(is)));
+    }
+    const us = view.pulses[view.field.name];
+    text('bench-says', view.field.says);
+    text('bench-us', String(us));
+    text('bench-out', view.outUs === null ? '–' : `out now: ${view.outUs} µs`);
+    once('range', `${view.range.MIN} ${view.range.MAX}`, () => { [slider.min, slider.max] = [view.range.MIN, view.range.MAX]; });
+    if (slider.valueAsNumber !== us) slider.value = us;
+    at('bench-save').disabled = !view.dirty || view.busy;
+    at('bench-revert').disabled = !view.dirty || view.busy;
+    at('bench-reset').disabled = view.report.saved !== 1 || view.busy;
+    hold.disabled = view.watching || view.busy;
+    text('bench-note', sentence(view));
+  }
+
+  return {
+    tell,
+    /** Everything lets go: the page lost the focus, or went to the back. */
+    release: () => { if (bench.view().open) letGo(); },
+  };
+}
