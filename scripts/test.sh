@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 
-steps=(format clippy no-std docs deny shell unit fuzz e2e page page-ui drive interop)
+steps=(format clippy no-std docs deny shell unit fuzz e2e power-cut page page-ui drive interop machine)
 case "${1:-}" in
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
@@ -63,10 +63,18 @@ step_unit() {
 }
 step_fuzz() { tests/fuzz/run.sh; }
 step_e2e() { cargo test --locked --no-fail-fast --test '*_e2e'; }
+step_power_cut() { tests/power_cut/run.sh "$binary"; }
 step_page() { (cd tests/browser && npm run --silent unit); }
 step_page_ui() { (cd tests/browser && node ui.mjs && node hands.mjs && node link.mjs); }
 step_drive() { tests/browser/drive.sh "$binary"; }
 step_interop() { tests/interop/run.sh "$binary"; }
+
+# The aarch64 program on an emulated Pi 3B, and the lap sensor on a real kernel's GPIO lines in a VM.
+step_machine() {
+    local program
+    program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
+    tests/machine/run.sh "$binary" "$program"
+}
 
 if ! scripts/prepare.sh test; then
     echo "0 passed, 1 failed"
