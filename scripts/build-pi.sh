@@ -12,8 +12,8 @@
 # Runs where: an amd64 Debian (root or sudo). Only 64-bit: the Pi's 32-bit systems are out of scope.
 # Needs:      Debian's mirror and the crates' registry, the first time. Installs mmdebstrap (prepare.sh pi).
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the build root (2.4 GB, made once), the target folder, and the
-#             results; ~/.cargo: crates that were not there. Mounts are in a namespace of their own: they are gone
-#             when the build is, however it ends.
+#             results, those of each work tree apart; ~/.cargo: crates that were not there. Mounts are in a namespace
+#             of their own: they are gone when the build is, however it ends.
 # Prints on stdout the path of each program it made, and on stderr its size and the libraries it wants.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -43,7 +43,7 @@ root=$("$top/scripts/debian-root.sh" pi-build --arch amd64,arm64 --newest --conf
     build-essential pkg-config ca-certificates rustc cargo libstd-rust-dev:arm64 clang libclang-dev \
     gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev:arm64 libcamera-dev:arm64)
 target=$cache/pi-target
-results=$cache/pi/$flavour
+results=$cache/pi/$(basename "$top")-$(sha256sum <<<"$top" | cut -c 1-8)/$flavour
 registry=${CARGO_HOME:-$HOME/.cargo}
 certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 mkdir -p "$target" "$results" "$registry" "$root"/{spidercar,target,cargo}
