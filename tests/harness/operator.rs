@@ -120,6 +120,85 @@ impl Operator {
         self.send(label, &text).await;
     }
 
+    /// Sends one `calibrate`: output 1 is throttle, 2 steering, 0 none.
+    pub async fn tune(&mut self, wheels_up: u8, output: u8, us: u32) {
+        self.seq += 1;
+        let text = format!(
+            r#"{{"calibrate":{{"seq":{},"t_ms":{},"lease":{},"wheels_up":{wheels_up},"output":{output},"us":{us}}}}}"#,
+            self.seq,
+            clock::now().as_micros() / 1000,
+            self.lease,
+        );
+        let label = if self.channel("drive").is_some() {
+            "drive"
+        } else {
+            "stream"
+        };
+        self.send(label, &text).await;
+    }
+
+    /// Tunes at 50 Hz until a condition holds.
+    pub async fn tune_until(
+        &mut self,
+        output: u8,
+        us: u32,
+        what: &str,
+        mut holds: impl FnMut() -> bool,
+    ) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(
+                Instant::now() < deadline,
+                "tuned and waited for {what}; the car says {:?}",
+                self.car()
+            );
+            self.tune(1, output, us).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Saves a neutral, the other pulses as the car has them, and gives the sequence number of the wish.
+    pub async fn save_neutral(&mut self, throttle: u64, steering: u64) -> u64 {
+        self.seq += 1;
+        let mut pulses = self.calibration().expect("it told its calibration")["pulses"].clone();
+        pulses["throttle_zero_us"] = throttle.into();
+        pulses["steering_zero_us"] = steering.into();
+        let text = format!(
+            r#"{{"calibration":{{"action":1,"seq":{},"t_ms":{},"lease":{},"pulses":{pulses}}}}}"#,
+            self.seq,
+            clock::now().as_micros() / 1000,
+            self.lease,
+        );
+        self.send("stream", &text).await;
+        self.seq.into()
+    }
+
+    /// The newest of a group of telemetry.
+    fn newest(&self, group: &str) -> Option<serde_json::Value> {
+        let metrics = self.metrics.lock().expect("not poisoned");
+        metrics.iter().rev().find_map(|text| {
+            serde_json::from_str::<serde_json::Value>(text)
+                .ok()?
+                .get_mut(group)
+                .map(serde_json::Value::take)
+        })
+    }
+
+    /// What the car last told of its calibration.
+    pub fn calibration(&self) -> Option<serde_json::Value> {
+        self.newest("calibration")
+    }
+
+    /// A number of it.
+    pub fn told(&self, field: &str) -> Option<u64> {
+        self.calibration()?.get(field)?.as_u64()
+    }
+
+    /// The newest echo of `maxSpeed`.
+    pub fn max_speed(&self) -> Option<u64> {
+        self.newest("speed")?.get("value")?.as_u64()
+    }
+
     /// Says what it wants with the lease: 0 release, 1 take, 2 a hand-over.
     pub async fn want(&self, want: u8) {
         let text = format!(r#"{{"lease":{{"id":{},"want":{want}}}}}"#, self.lease);
@@ -143,13 +222,7 @@ impl Operator {
 
     /// The newest `car` telemetry.
     pub fn car(&self) -> Option<serde_json::Value> {
-        let metrics = self.metrics.lock().expect("not poisoned");
-        metrics.iter().rev().find_map(|text| {
-            serde_json::from_str::<serde_json::Value>(text)
-                .ok()?
-                .get_mut("car")
-                .map(serde_json::Value::take)
-        })
+        self.newest("car")
     }
 
     /// How many messages came on the metric channel.

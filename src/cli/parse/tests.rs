@@ -43,6 +43,38 @@ fn a_configuration_is_a_file_and_sets() {
 }
 
 #[test]
+fn calibrate_measures_shows_saves_or_resets_and_only_one_of_them() {
+    let wish = |line: &str| match parse_line(line) {
+        Ok(Asked::Work(Work::Calibrate { wish, .. })) => wish,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(
+        wish("calibrate --config car.toml --set log.level=debug"),
+        CalibrateWish::Terminal
+    );
+    assert_eq!(wish("calibrate --show"), CalibrateWish::Show);
+    assert_eq!(wish("calibrate --reset"), CalibrateWish::Reset);
+    assert_eq!(
+        wish("calibrate --save throttle_zero_us=1510 --save brake_us=1320"),
+        CalibrateWish::Save(vec![
+            ("throttle_zero_us".to_owned(), 1510),
+            ("brake_us".to_owned(), 1320)
+        ])
+    );
+    for line in [
+        "calibrate --show --reset",
+        "calibrate --show --save brake_us=1",
+        "calibrate --save brake_us",
+        "calibrate --save brake_us=1e3",
+        "calibrate --save brake_us=-1",
+        "calibrate --save brake_us=65536",
+        "calibrate --show=yes",
+    ] {
+        assert!(parse_line(line).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn only_the_first_equals_sign_of_a_set_counts() {
     assert_eq!(
         given("run --set a.b=c=d").sets,
