@@ -36,6 +36,7 @@ if [ "$what" = test ]; then
     need ffprobe ffmpeg
     need shellcheck shellcheck
     need python3 python3
+    need strace strace # kills a save at its n-th system call
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     need ip iproute2
     need turnserver coturn

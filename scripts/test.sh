@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 
-steps=(format clippy no-std docs deny shell unit fuzz e2e power-cut page page-ui drive interop machine)
+steps=(format clippy no-std docs deny shell unit fuzz e2e power-cut terminal page page-ui drive interop machine)
 case "${1:-}" in
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
@@ -67,6 +67,7 @@ step_power_cut() { tests/power_cut/run.sh "$binary"; }
 step_page() { (cd tests/browser && npm run --silent unit); }
 step_page_ui() { (cd tests/browser && node ui.mjs && node hands.mjs && node link.mjs); }
 step_drive() { tests/browser/drive.sh "$binary"; }
+step_terminal() { tests/terminal/run.sh "$binary"; }
 step_interop() { tests/interop/run.sh "$binary"; }
 
 # The aarch64 program on an emulated Pi 3B, and the lap sensor on a real kernel's GPIO lines in a VM.

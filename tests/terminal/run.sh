@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Calibrates a simulated car in a terminal, by keys; the actuator log is the judge.
+#
+# Runs where: a developer's or CI machine. Needs: python3 (its pty module). Changes: nothing that stays.
+# usage: run.sh PATH-TO-SPIDERCAR
+set -euo pipefail
+case "${1:-}" in
+    -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+esac
+binary=$(readlink -f "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 "$here/calibrate.py" "$binary" "$folder"
