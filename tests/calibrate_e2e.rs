@@ -102,7 +102,10 @@ async fn the_driver_tunes_and_saves_and_the_car_has_it_after_a_restart() {
         operator.told("stored") == Some(2)
     })
     .await;
-    assert_eq!(operator.told("in_force"), Some(1));
+    until("the word that it is in force", || {
+        operator.told("in_force") == Some(1)
+    })
+    .await;
 
     // The same life ends at the new neutral, and the next one begins there.
     car.program.signal("-KILL");
@@ -181,7 +184,7 @@ async fn the_old_apps_max_speed_is_echoed_and_in_force_after_a_restart() {
     let folder = Folder::new("max-speed");
     let state = state_file(&folder);
     let mut car = Car::local("max-speed", &[&state]);
-    let mut operator = Operator::connect(&car.program.url()).await;
+    let operator = Operator::connect(&car.program.url()).await;
     for ticks in [300, 350, 420] {
         let text = format!(r#"{{"speed":{{"key":"maxSpeed","value":{ticks}}}}}"#);
         operator.send("stream", &text).await;
@@ -233,8 +236,8 @@ async fn a_car_that_nobody_measured_cannot_be_armed_until_somebody_saved() {
     assert_eq!(car.last().map(|last| last.throttle_us), Some(1505));
 }
 
-#[test]
-fn who_calibrates_by_hand_is_told_when_the_service_runs_and_what_is_wrong() {
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calibrates_by_hand_is_told_when_the_service_runs_and_what_is_wrong() {
     let folder = Folder::new("by-hand");
     let state = state_file(&folder);
     let mut args = vec![
@@ -248,6 +251,7 @@ fn who_calibrates_by_hand_is_told_when_the_service_runs_and_what_is_wrong() {
     ];
     args.extend(SMALL);
     let mut program = Program::with_spider(&args, &folder, "car");
+    program.logged("link up").await;
     for wish in [&["--save", "brake_us=1310"][..], &["--reset"]] {
         let refused = calibrate(&state, wish);
         assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
@@ -304,6 +308,7 @@ fn who_calibrates_by_hand_is_told_when_the_service_runs_and_what_is_wrong() {
         "{shown}"
     );
     let mut program = Program::with_spider(&args, &folder, "car-again");
+    program.logged("link up").await;
     program.signal("-TERM");
     assert_eq!(program.wait(), Some(0));
     assert!(program.text().contains("put aside"), "{}", program.text());

@@ -149,6 +149,71 @@ await check('the Stop button stops', async () => {
   await page.locator('#stop').click();
   await until('a latched stop', async () => (await carIs(STOPPED)) && ((await read('state.car.refusals')) & 4));
 });
+// The stand-in has no calibration.
+if (fake === null) {
+  const pulse = (us) => until(`a tuned pulse of ${us} µs`, () => last().throttle_us === us && last().cause === 'calibrate');
+  const bench = async () => {
+    await page.locator('#workshop-button').click();
+    await page.locator('#bench-sure').click();
+    await until('an open panel', () => read('bench.sure'));
+  };
+  await check('after a Stop the panel stays shut', async () => {
+    await page.locator('#workshop-button').click();
+    if (await read('bench.open')) throw new Error('it is open');
+    await arm();
+  });
+  await check('the calibration panel opens, and the wheels are said to be up', bench);
+  await check('holding M puts the pulse out', async () => {
+    await page.locator('.chip', { hasText: 'First' }).click();
+    await page.keyboard.down('KeyM');
+    await pulse(1540);
+  });
+  await check('a step moves what is held', async () => { await page.locator('#bench-more-ten').click(); await pulse(1550); });
+  await check('W does nothing meanwhile', async () => {
+    await page.keyboard.press('KeyW');
+    if (last().cause !== 'calibrate') throw new Error(JSON.stringify(last()));
+  });
+  await check('letting go is neutral', async () => { await page.keyboard.up('KeyM'); await throttleIsNeutral(); });
+  await check('a finger on the button moves, and its end is neutral', async () => {
+    const box = await page.locator('#hold').boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    await pulse(1550);
+    await page.mouse.up();
+    await throttleIsNeutral();
+  });
+  await check('a blur lets go', async () => {
+    await page.keyboard.down('KeyM');
+    await pulse(1550);
+    await page.evaluate(() => window.dispatchEvent(new Event('blur')));
+    await throttleIsNeutral();
+    await page.keyboard.up('KeyM');
+    await page.mouse.click(640, 300);
+  });
+  await check('Save is in force when the car stands, and safe on its card', async () => {
+    await page.locator('#bench-revert').click();
+    await page.locator('.chip', { hasText: 'Neutral' }).click();
+    await page.locator('#bench-more-ten').click();
+    await page.locator('#bench-save').click();
+    await pulse(NEUTRAL_US + 10);
+    await until('the word that it is safe', async () => (await page.textContent('#bench-note')).includes('safe on the car'));
+    return page.textContent('#bench-note');
+  });
+  await check('Reset takes the configuration’s neutral again', async () => {
+    await page.locator('#bench-reset').click();
+    await throttleIsNeutral();
+    await until('the answer on the page', async () => (await read('bench.report.saved')) === 0);
+  });
+  await check('Space stops while a pulse is held, and shuts the panel', async () => {
+    await page.locator('.chip', { hasText: 'Full' }).click();
+    await page.keyboard.down('KeyM');
+    await throttleRises();
+    await page.keyboard.press('Space');
+    await throttleIsNeutral();
+    await until('a shut panel', async () => !(await read('bench.open')));
+    await page.keyboard.up('KeyM');
+  });
+}
 await check('a page that goes away leaves a neutral car', async () => {
   await arm();
   await page.keyboard.down('KeyW');
