@@ -78,7 +78,8 @@ def folded(text, first="# ", other="# "):
 
 def printed(program, file):
     """What `spidercar check` prints for a file."""
-    run = subprocess.run([program, "check", "--config", file], capture_output=True, text=True, check=False)
+    command = [program, "check", "--config", file]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if run.returncode != 0:
         raise SystemExit(f"boards: {run.stderr.strip() or run.stdout.strip()}")
     return run.stdout
@@ -100,7 +101,7 @@ def written_anew(program, name, file):
     if name == SIM:
         head = folded("Configuration of spidercar, from the built-in simulated car: every key at its default.")
         return "\n".join(head + folded(about)) + "\n\n" + body
-    reasons = reasons_of(file.read_text())
+    reasons = reasons_of(file.read_text(encoding="utf-8"))
     values = {key: line for kind, key, line in lines_of(printed(program, file)) if kind == "key"}
     out = folded(f"Configuration of spidercar for the board {name}, written by scripts/boards.py.") + folded(about)
     if "" in reasons:
@@ -125,7 +126,8 @@ def built():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if a file is not as it would be")
+    parser.add_argument("--check", action="store_true",
+                        help="write nothing; end with 1 if a file is not as it would be")
     parser.add_argument("--program", metavar="FILE", help="the spidercar program to ask")
     parser.add_argument("boards", nargs="*", metavar="BOARD", help="folders of board/; without any, all of them")
     args = parser.parse_args()
@@ -136,13 +138,13 @@ def main():
     for file in files:
         shown = file.relative_to(TOP)
         wanted = written_anew(program, file.parent.name, file)
-        if file.read_text() == wanted:
+        if file.read_text(encoding="utf-8") == wanted:
             continue
         stale += 1
         if args.check:
             print(f"boards: {shown} is not what the program prints; run scripts/boards.py", file=sys.stderr)
         else:
-            file.write_text(wanted)
+            file.write_text(wanted, encoding="utf-8")
             print(f"boards: wrote {shown}")
     return 1 if args.check and stale else 0
 

@@ -2,8 +2,7 @@
 //!
 //! Reading, error texts, `spidercar check`, `board/sim/spidercar.toml` and the tests all follow
 //! this table, so a key cannot exist for one of them and not for another. To add a key, add a line
-//! here, use its [`Id`] in `meaning.rs`, and write `board/sim/spidercar.toml` anew with
-//! `spidercar check > board/sim/spidercar.toml`.
+//! here, use its [`Id`] in `meaning.rs`, and write the boards anew with `scripts/boards.py`.
 //!
 //! ```text
 //!  Id (for the code)   name in its table   kind: default, range, unit      one line for people
