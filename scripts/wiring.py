@@ -2,13 +2,14 @@
 """Draws board/*/wiring.svg from the tables of board/*/wiring.md.
 
 Runs where: a developer's or CI machine.
-Needs:      Python 3.9 or newer, nothing else.
+Needs:      Python 3.9 or newer, and wiring_ways.py beside it.
 Changes:    board/*/wiring.svg, and nothing with --check. Safe to run twice: the same tables give the same picture.
 
 What a person reads is what is drawn: "Pins" (a wire from a pin of the header to a terminal of a part), "Between the
 parts" (from terminal to terminal) and "Parts" (what each is, and on which side of the header it stands). The header's
-pins come from the table in board/README.md. A wire finds its own way on a grid: the shortest one, with a price for
-each bend and a higher one for each crossing; no two lie on each other.
+pins come from the table in board/README.md. A wire finds its own way (wiring_ways.py). What a person decides is where
+parts stand; in which order terminals sit on a part is worked out, so that wires need not cross. This file is longer
+than others because it is one drawing.
 
     above:      Battery   Switch   Fuse
     left:  Monitor ──┐  ┌ header ┐  ┌── Regulator   :right
@@ -18,12 +19,11 @@ each bend and a higher one for each crossing; no two lie on each other.
 
 import argparse
 import hashlib
-import heapq
 import html
 import pathlib
-import random
-import re
 import sys
+
+from wiring_ways import CLOSED, FREE, GATE, Grid, NoWay
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
@@ -41,19 +41,13 @@ ROOM = 4  # rows for a part's name
 # How many orders of laying the wires are tried; the cheapest stays. choice: more of them found little.
 ORDERS = 8
 
-# Prices of a way, in steps.
-BEND, CROSSING, THROUGH_HEADER = 3, 24, 2
-
-# What is at a place of the grid, and the four ways on from it: odd ones up and down.
-FREE, CLOSED, HEADER = 0, 1, 2
-WAYS = ((1, 0), (0, 1), (-1, 0), (0, -1))
-STEPS = (1, WIDE, -1, -WIDE)
-
 COLOURS = {
     "red": "#d0342c", "black": "#2a2a2a", "orange": "#e8892b", "yellow": "#e0b000", "green": "#2c9a4b",
     "blue": "#2d6cdf", "violet": "#8e4ec6", "brown": "#8a5a35", "grey": "#8b9097", "pink": "#e06aa5",
 }
 DARK_TEXT = {"yellow", "orange", "pink"}
+PAPER, INK, SOFT = "#fbfaf6", "#22252a", "#5b606a"
+ROUND = 6  # of corners, in pixels
 RESISTOR = "10 kΩ"
 
 
@@ -113,7 +107,7 @@ class Terminal:
 
     def __init__(self, part, label):
         self.part, self.label, self.other = part, label, None
-        self.at, self.out = None, None  # where it is, and which way leads out
+        self.at = self.out = None  # where it is, and which way leads out
 
     def __str__(self):
         return f"{self.part.name} {self.label} at {self.at}"
@@ -122,8 +116,8 @@ class Terminal:
 class Pin:
     """One end of a wire at the header."""
 
-    def __init__(self, number, name, top):
-        self.number, self.name = number, name
+    def __init__(self, number, top):
+        self.number = number
         row = top + PITCH * ((number - 1) // 2)
         is_odd = number % 2 == 1
         self.at = ((ODD - TAG) if is_odd else (EVEN + TAG), row)
@@ -133,10 +127,6 @@ class Pin:
         return f"pin {self.number} at {self.at}"
 
 
-class NoWay(Exception):
-    """The wires that were laid before leave none for this one."""
-
-
 class Wire:
     def __init__(self, one, two, look):
         self.one, self.two = one, two
@@ -144,28 +134,23 @@ class Wire:
         self.colour = look.replace("thick ", "")
         if self.colour not in COLOURS:
             raise SystemExit(f"wiring: no colour {self.colour!r}; there are {', '.join(COLOURS)}")
-        self.way = []
+        self.run = None
 
 
 class Drawing:
     """The parts, pins and wires of one board, and the places they were given."""
 
     def __init__(self, text, pins, order):
-        self.order = order
-        self.title = title_of(text)
         tables = tables_of(text)
+        self.title, self.names = title_of(text), pins
         self.parts = {row["Part"]: Part(row) for row in tables["Parts"]}
-        self.names = pins
         self.wires, self.resistors, self.used = [], [], {}
-        above = any(part.side == "above" for part in self.parts.values())
-        self.top = HEAD + (16 if above else 2)
+        self.top = HEAD + (16 if self.on("above") else 2)
         for row in tables["Pins"]:
             number = int(row["Pin"])
-            wanted = row["BCM"]
-            if pins[number] != wanted:
-                raise SystemExit(f"wiring: pin {number} is {pins[number]}, not {wanted}")
-            pin = Pin(number, wanted, self.top)
-            self.join(pin, self.terminal(row["Goes to"]), row["Wire"])
+            if pins[number] != row["BCM"]:
+                raise SystemExit(f"wiring: pin {number} is {pins[number]}, not {row['BCM']}")
+            self.join(Pin(number, self.top), self.terminal(row["Goes to"]), row["Wire"])
             self.used[number] = self.wires[-1]
         for row in tables["Between the parts"]:
             if row["Wire"] == RESISTOR:
@@ -173,7 +158,7 @@ class Drawing:
             else:
                 self.join(self.terminal(row["From"]), self.terminal(row["To"]), row["Wire"])
         self.place()
-        self.route()
+        self.price = self.route(order)
 
     def terminal(self, text):
         name, label = text.rsplit(" ", 1)
@@ -267,11 +252,12 @@ class Drawing:
                     return (2, y, place[end])  # round the right end of everything
                 comes = x if is_pin else self.column_of(end.other)
                 is_left = comes < part.middle[0]
-                turn = (1 if part.side == "above" else -1) * (1 if is_left else -1)
-                among = turn * place[end]
-                if part.side == "below" and not is_pin:  # of one part, the upper wire makes the wider loop
-                    among = place[end] * (-1 if comes == end.other.part.x + end.other.part.wide else 1)
-                return (0 if is_left else 1, turn * y, among)
+                side, deep = (0 if is_left else 1), (y if is_left == (part.side == "above") else -y)
+                if is_pin or part.side == "above":
+                    return (side, deep, place[end] if is_left else -place[end])
+                # From one part above, the upper wire makes the wider loop.
+                is_right_edge = comes == end.other.part.x + end.other.part.wide
+                return (side, deep, -place[end] if is_right_edge else place[end])
             if is_pin:
                 return (1, y, 0)
             if end.other.part.side == part.side:  # to the next part of the column: in loops, one in the other
@@ -293,149 +279,20 @@ class Drawing:
                     end.at = (x, part.y + part.high if part.side == "above" else part.y)
                     end.out = (0, 1) if part.side == "above" else (0, -1)
 
-    # Which way wires go. A place is one number here, and a direction an index, because this is most of the work.
+    # Which way wires go.
 
-    def route(self):
-        size = WIDE * self.high
-        self.ground = bytearray([CLOSED] * size)
-        for y in range(HEAD, self.high - 4):
-            for x in range(1, WIDE):
-                self.ground[y * WIDE + x] = FREE
+    def route(self, order):
+        names = (ODD - TAG, EVEN - ODD + 2 * TAG + 1)  # the header with the names beside it: where, how wide
+        grid = Grid(WIDE, self.high)
+        grid.fill(1, HEAD, WIDE - 1, self.high - 4 - HEAD, FREE)
         for part in self.parts.values():
-            self.close(part.x - 1, part.y - 1, part.wide + 3, part.high + 3)
-        names = (ODD - TAG, EVEN - ODD + 2 * TAG + 1)
-        self.close(names[0], self.top - 2, names[1], 2 * 20 + 3)
+            grid.fill(part.x - 1, part.y - 1, part.wide + 3, part.high + 3, CLOSED)
+        grid.fill(names[0], self.top - 2, names[1], PITCH * 20 + 3, CLOSED)
         for row in range(19):
-            self.close(names[0], self.top + PITCH * row + 1, names[1], 1, HEADER)
+            grid.fill(names[0], self.top + PITCH * row + 1, names[1], 1, GATE)
         for wire in self.wires:
-            for end in (wire.one, wire.two):
-                self.close(*lead(end), 1, 1)
-        self.users = [[] for _ in range(size)]  # who passes a place
-        self.flat, self.steep, self.turns = bytearray(size), bytearray(size), bytearray(size)
-        order = list(self.wires)
-        self.chance = random.Random(self.order)
-        self.chance.shuffle(order)
-        for wire in order:
-            self.lay(wire)
-        for _ in range(3):
-            self.untangle()
-            for wire in order:
-                self.lift(wire)
-                self.lay(wire)
-
-    def close(self, x, y, wide, high, how=1):
-        for row in range(y, y + high):
-            for place in range(row * WIDE + x, row * WIDE + x + wide):
-                self.ground[place] = how
-
-    def untangle(self):
-        """Lays wires that cross once more in another order, as long as that makes all of it cheaper.
-
-        First one wire and all that it crosses, then also those that lie beside it and may be in its way.
-        """
-        price = self.price()
-        goes_on = True
-        while goes_on:
-            goes_on = False
-            for wire in self.wires:
-                crossed = self.near(wire, (0,))
-                if not crossed:
-                    continue
-                beside = [other for other in self.near(wire, STEPS) if other not in crossed]
-                for group in ([wire, *crossed], [*crossed, wire], [wire, *crossed, *beside], [*beside, *crossed, wire]):
-                    before = [(other, other.way) for other in group]
-                    for other in group:
-                        self.lift(other)
-                    try:
-                        for other in group:
-                            self.lay(other)
-                        if self.price() < price:
-                            price, goes_on = self.price(), True
-                            break
-                    except NoWay:
-                        pass
-                    for other, way in before:
-                        self.lift(other)
-                        self.keep(other, way)
-
-    def near(self, wire, steps):
-        """The wires that pass where this one does, or so many steps beside it."""
-        found = (user for place in wire.way for step in steps for user in self.users[place + step])
-        return [other for other in dict.fromkeys(found) if other is not wire]
-
-    def price(self):
-        """What all ways together cost."""
-        crossings = sum(a and b for a, b in zip(self.flat, self.steep))
-        return sum(len(wire.way) for wire in self.wires) + BEND * sum(self.turns) + CROSSING * crossings
-
-    def lay(self, wire):
-        """The cheapest way from end to end: A* over places and the directions they are entered in."""
-        start, goal = ((x + WIDE * y) for x, y in (lead(wire.one), lead(wire.two)))
-        first, last = WAYS.index(wire.one.out), (WAYS.index(wire.two.out) + 2) % 4
-        goal_x, goal_y = goal % WIDE, goal // WIDE
-        goal_state = goal * 4 + last
-        may_pass_header = isinstance(wire.one, Pin)
-        ground, along, across = self.ground, (self.flat, self.steep), (self.steep, self.flat)
-        any_of = self.chance.random  # among ways that cost the same
-        best = {start * 4 + first: 0}
-        came = {}
-        queue = [(0, 0, 0, start * 4 + first, None)]
-        while queue:
-            _, paid, _, state, before = heapq.heappop(queue)
-            if state in came:
-                continue
-            came[state] = before
-            if state == goal_state:
-                break
-            place, way = state >> 2, state & 3
-            is_crossing = self.flat[place] or self.steep[place]
-            for turn in (way,) if is_crossing else (way, way ^ 1, way ^ 3):
-                price = -paid + (BEND if turn != way else 0)
-                at = place + STEPS[turn]
-                if place == goal and turn == last:
-                    at = place  # here already; it only turns to the terminal
-                else:
-                    kind = ground[at]
-                    if kind == CLOSED and at != goal or kind == HEADER and not may_pass_header:
-                        continue
-                    if along[turn & 1][at] or self.turns[at]:
-                        continue
-                    price += 1 + (CROSSING if across[turn & 1][at] else 0) + (THROUGH_HEADER if kind == HEADER else 0)
-                next_state = at * 4 + turn
-                if price < best.get(next_state, 1e9):
-                    best[next_state] = price
-                    x, y = abs(at % WIDE - goal_x), abs(at // WIDE - goal_y)
-                    ahead = x + y + (BEND if x and y or turn != last else 0)
-                    heapq.heappush(queue, (price + ahead, -price, any_of(), next_state, state))
-        else:
-            raise NoWay(f"no way from {wire.one} to {wire.two}")
-        back, way = goal_state, []
-        while back is not None:
-            if not way or way[-1] != back >> 2:
-                way.append(back >> 2)
-            back = came[back]
-        ends = (end.at[0] + end.out[0] + WIDE * (end.at[1] + end.out[1]) for end in (wire.one, wire.two))
-        self.keep(wire, [next(ends), *reversed(way), next(ends)])
-
-    def keep(self, wire, way):
-        """Gives a wire its way, from just before one end to just before the other, and takes the places of it."""
-        wire.way = way
-        self.take(wire, 1)
-        for place in way:
-            self.users[place].append(wire)
-
-    def lift(self, wire):
-        self.take(wire, -1)
-        for place in wire.way:
-            self.users[place].remove(wire)
-        wire.way = []
-
-    def take(self, wire, count):
-        way = wire.way
-        for before, place, after in zip(way, way[1:], way[2:]):
-            straight = after - place == place - before
-            how = self.turns if not straight else self.steep if abs(after - place) == WIDE else self.flat
-            how[place] += count
+            wire.run = grid.run(wire.one, wire.two, may_pass_gate=isinstance(wire.one, Pin))
+        return grid.route(order)
 
     # The picture.
 
@@ -446,8 +303,8 @@ class Drawing:
             'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" role="img">',
             f"<title>{escaped(self.title)}</title>",
             f'<rect x="0.5" y="0.5" width="{wide - 1}" height="{high - 1}" rx="10" fill="{PAPER}" stroke="#d8d4c8"/>',
-            text(24, 36, self.title, size=19, weight="bold"),
-            text(24, 56, "Pin 1 is at the SD card's end of the header. Drawn from wiring.md by scripts/wiring.py.",
+            words(24, 36, self.title, size=19, weight="bold"),
+            words(24, 56, "Pin 1 is at the SD card's end of the header. Drawn from wiring.md by scripts/wiring.py.",
                  size=11, fill=SOFT),
         ]
         out += self.strip()
@@ -467,8 +324,8 @@ class Drawing:
         wide, high = (EVEN - ODD + 2) * STEP + 6, 40 * STEP + 8
         out = [
             f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="6" fill="#33373d"/>',
-            text((ODD + EVEN) / 2 * STEP, y - 7, "SD card end", size=10, fill=SOFT, anchor="middle"),
-            text((ODD + EVEN) / 2 * STEP, y + high + 14, "other end", size=10, fill=SOFT, anchor="middle"),
+            words((ODD + EVEN) / 2 * STEP, y - 7, "SD card end", size=10, fill=SOFT, anchor="middle"),
+            words((ODD + EVEN) / 2 * STEP, y + high + 14, "other end", size=10, fill=SOFT, anchor="middle"),
         ]
         for number, name in self.names.items():
             if number not in self.used:
@@ -486,39 +343,39 @@ class Drawing:
         if colour:
             left = min(near, far)
             out.append(f'<rect x="{left}" y="{y - 9}" width="{abs(near - far)}" height="18" rx="4" fill="{colour}"/>')
-            out.append(text((near + far) / 2, y + 4, name, size=11, fill=ink, anchor="middle", weight="bold"))
+            out.append(words((near + far) / 2, y + 4, name, size=11, fill=ink, anchor="middle", weight="bold"))
         else:
-            out.append(text(near, y + 4, name, size=10, fill="#a5a49c", anchor="end" if is_odd else "start"))
+            out.append(words(near, y + 4, name, size=10, fill="#a5a49c", anchor="end" if is_odd else "start"))
         shape = f'fill="{colour or "#4b5058"}" stroke="{"#ffffff" if colour else "#70757d"}"'
         if number == 1:
             out.append(f'<rect x="{x - 9}" y="{y - 9}" width="18" height="18" {shape}/>')
         else:
             out.append(f'<circle cx="{x}" cy="{y}" r="9" {shape}/>')
-        out.append(text(x, y + 3.5, str(number), size=9.5, fill=ink if colour else "#c3c7cd", anchor="middle"))
+        out.append(words(x, y + 3.5, str(number), size=9.5, fill=ink if colour else "#c3c7cd", anchor="middle"))
         return out
 
     @staticmethod
     def box(part):
         x, y, wide, high = (size * STEP for size in (part.x, part.y, part.wide, part.high))
-        out = [f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="7" fill="#ffffff" stroke="#8a8f98" stroke-width="1.5"/>']
+        out = [f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="7" {outlined("#8a8f98")}/>']
         middle = x + wide / 2
         below = 18 if part.side == "below" else 0
-        out.append(text(middle, y + 17 + below, part.name, size=13, weight="bold", anchor="middle"))
+        out.append(words(middle, y + 17 + below, part.name, size=13, weight="bold", anchor="middle"))
         if part.what:
-            out.append(text(middle, y + 31 + below, part.what, size=10, fill=SOFT, anchor="middle"))
+            out.append(words(middle, y + 31 + below, part.what, size=10, fill=SOFT, anchor="middle"))
         for end in part.ends:
             u, v = end.at[0] * STEP, end.at[1] * STEP
             label = end.label.replace("-", "\N{MINUS SIGN}")
             if part.beside:
-                out.append(text(u - 9 * end.out[0], v + 4, label, size=11, anchor="end" if end.out[0] > 0 else "start"))
+                anchor = "end" if end.out[0] > 0 else "start"
+                out.append(words(u - 9 * end.out[0], v + 4, label, size=11, anchor=anchor))
             else:
-                out.append(text(u, v - 8 if part.side == "above" else v + 15, label, size=11, anchor="middle"))
+                out.append(words(u, v - 8 if part.side == "above" else v + 15, label, size=11, anchor="middle"))
         return out
 
     @staticmethod
     def line(wire):
-        way = [wire.one.at, *((place % WIDE, place // WIDE) for place in wire.way), wire.two.at]
-        points = [(x * STEP, y * STEP) for x, y in way]
+        points = [(x * STEP, y * STEP) for x, y in (wire.one.at, *wire.run.places(), wire.two.at)]
         path = path_through(points)
         wide = 5 if wire.thick else 3
         colour = COLOURS[wire.colour]
@@ -540,8 +397,7 @@ class Drawing:
         wide, high = (8, 14) if x == u else (14, 8)
         return [
             f'<path d="M{x} {y}L{u} {v}" stroke="{INK}" stroke-width="1.5"/>',
-            f'<rect x="{(x + u - wide) / 2}" y="{(y + v - high) / 2}" width="{wide}" height="{high}" fill="#ffffff" '
-            f'stroke="{INK}" stroke-width="1.5"/>',
+            f'<rect x="{(x + u - wide) / 2}" y="{(y + v - high) / 2}" width="{wide}" height="{high}" {outlined(INK)}/>',
             f'<circle cx="{x}" cy="{y}" r="2.5" fill="{INK}"/><circle cx="{u}" cy="{v}" r="2.5" fill="{INK}"/>',
         ]
 
@@ -549,22 +405,13 @@ class Drawing:
         x, y = 24, (self.high - 2) * STEP
         out = []
         if self.resistors:
-            out.append(f'<rect x="{x + 6}" y="{y - 11}" width="8" height="14" fill="#ffffff" stroke="{INK}" stroke-width="1.5"/>')
-            out.append(text(x + 26, y, f"{RESISTOR} at the part's end of the wires: the input is low while nobody drives it.",
-                            size=11, fill=SOFT))
+            out.append(f'<rect x="{x + 6}" y="{y - 11}" width="8" height="14" {outlined(INK)}/>')
+            what = f"{RESISTOR} at the part's end of the wires: the input is low while nobody drives it."
+            out.append(words(x + 26, y, what, size=11, fill=SOFT))
             x += 480
         out.append(f'<path d="M{x} {y - 4}h26" stroke="{COLOURS["red"]}" stroke-width="5"/>')
-        out.append(text(x + 34, y, "thick: the motor's current.", size=11, fill=SOFT))
+        out.append(words(x + 34, y, "thick: the motor's current.", size=11, fill=SOFT))
         return out
-
-
-PAPER = "#fbfaf6"
-INK, SOFT = "#22252a", "#5b606a"
-
-
-def lead(end):
-    """The first place where a wire may turn."""
-    return (end.at[0] + 2 * end.out[0], end.at[1] + 2 * end.out[1])
 
 
 def path_through(points):
@@ -579,65 +426,76 @@ def path_through(points):
     return out + f"L{points[-1][0]} {points[-1][1]}"
 
 
-ROUND = 6  # of corners, in pixels
+def escaped(what):
+    return html.escape(what, quote=True)
 
 
-def escaped(words):
-    return html.escape(words, quote=True)
+def outlined(colour):
+    return f'fill="#ffffff" stroke="{colour}" stroke-width="1.5"'
 
 
-def text(x, y, words, size=12, fill="#22252a", anchor="start", weight="normal"):
+def words(x, y, what, size=12, fill=INK, anchor="start", weight="normal"):
     return (f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{fill}" text-anchor="{anchor}" '
-            f'font-weight="{weight}">{escaped(words)}</text>')
+            f'font-weight="{weight}">{escaped(what)}</text>')
 
 
-def best(table, pins):
+def best(text, pins):
     """The cheapest drawing of some orders of laying the wires."""
     drawings, problem = [], None
     for order in range(ORDERS):
         try:
-            drawings.append(Drawing(table, pins, order))
+            drawings.append(Drawing(text, pins, order))
         except NoWay as no_way:
             problem = no_way
     if not drawings:
         raise SystemExit(f"wiring: {problem}")
-    return min(drawings, key=Drawing.price)
+    return min(drawings, key=lambda drawing: drawing.price)
 
 
 def stamp(*things):
     return hashlib.sha256(repr(things).encode()).hexdigest()[:16]
 
 
-def stamped(picture, table, pins):
+def drawn_from(text):
+    """What of a wiring.md is in the picture: not its remarks, nor the text around the tables."""
+    tables = tables_of(text)
+    columns = {"Pins": ("Pin", "BCM", "Goes to", "Wire"), "Between the parts": ("From", "To", "Wire"),
+               "Parts": ("Part", "What it is", "In the picture")}
+    return title_of(text), [[row[name] for name in names] for table, names in columns.items() for row in tables[table]]
+
+
+def stamped(picture, text, pins):
     """The picture with a last line that tells what it was made from, so that a look at it need not draw it again."""
-    return f"{picture}<!-- of tables {stamp(title_of(table), tables_of(table), pins)}, drawn {stamp(picture)} -->\n"
+    return f"{picture}<!-- of tables {stamp(drawn_from(text), pins)}, drawn {stamp(picture)} -->\n"
 
 
-def is_current(picture, table, pins):
+def is_current(picture, text, pins):
     body, mark, _ = picture.rpartition("<!-- of tables ")
-    return bool(mark) and picture == stamped(body, table, pins)
+    return bool(mark) and picture == stamped(body, text, pins)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if a picture is not of its tables")
-    parser.add_argument("boards", nargs="*", metavar="BOARD", help="folders of board/; without any, those with new tables")
+    parser.add_argument("--check", action="store_true",
+                        help="write nothing; end with 1 if a picture is not of its tables")
+    parser.add_argument("boards", nargs="*", metavar="BOARD",
+                        help="folders of board/ to draw anew; without any, those with new tables")
     args = parser.parse_args()
     files = [TOP / "board" / board / "wiring.md" for board in args.boards]
     files = files or sorted((TOP / "board").glob("*/wiring.md"))
-    pins = header_of((TOP / "board" / "README.md").read_text())
+    pins = header_of((TOP / "board" / "README.md").read_text(encoding="utf-8"))
     stale = 0
     for file in files:
-        picture, table = file.with_name("wiring.svg"), file.read_text()
-        if not args.boards or args.check:
-            if picture.exists() and is_current(picture.read_text(), table, pins):
-                continue
+        picture, table = file.with_name("wiring.svg"), file.read_text(encoding="utf-8")
+        is_asked_for = args.boards and not args.check
+        if not is_asked_for and picture.exists() and is_current(picture.read_text(encoding="utf-8"), table, pins):
+            continue
         stale += 1
         shown = picture.relative_to(TOP)
         if args.check:
             print(f"wiring: {shown} is not of its tables; run scripts/wiring.py", file=sys.stderr)
         else:
-            picture.write_text(stamped(best(table, pins).svg(), table, pins))
+            picture.write_text(stamped(best(table, pins).svg(), table, pins), encoding="utf-8")
             print(f"wiring: drew {shown}")
     return 1 if args.check and stale else 0
 
