@@ -436,7 +436,7 @@ fn usage_mistakes_name_the_nearest_thing_that_is_right() {
     let table: &[(&[&str], &str)] = &[
         (
             &[],
-            "spidercar: which command?\n  commands: run, spider, watch, check, doctor, neutral, replay\n",
+            "spidercar: which command?\n  commands: run, spider, watch, check, doctor, neutral, calibrate, replay\n",
         ),
         (
             &["rnu"],
@@ -759,7 +759,7 @@ credential_env = 'TURN_PASS'
 #[test]
 fn help_and_version_go_to_stdout() {
     let folder = Folder::new(&[]);
-    for command in ["run", "spider", "watch", "check", "doctor", "neutral"] {
+    for command in ["run", "spider", "watch", "check", "doctor", "neutral", "calibrate"] {
         let ended = folder.run(&[command, "--help"]);
         assert_eq!(
             (ended.code, ended.stderr.as_str()),
