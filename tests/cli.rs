@@ -759,7 +759,15 @@ credential_env = 'TURN_PASS'
 #[test]
 fn help_and_version_go_to_stdout() {
     let folder = Folder::new(&[]);
-    for command in ["run", "spider", "watch", "check", "doctor", "neutral", "calibrate"] {
+    for command in [
+        "run",
+        "spider",
+        "watch",
+        "check",
+        "doctor",
+        "neutral",
+        "calibrate",
+    ] {
         let ended = folder.run(&[command, "--help"]);
         assert_eq!(
             (ended.code, ended.stderr.as_str()),

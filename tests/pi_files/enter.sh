@@ -16,6 +16,7 @@ root=$1
 shift
 cp -a /dev/null /dev/zero /dev/full /dev/urandom /dev/random "$root/dev/"
 mount --bind "$root/firmware" /sys/firmware
+mkdir -p "$root/lock" && mount --bind "$root/lock" /run/lock
 mount --bind "$root/class" /sys/class
 mount --bind "$root/dev" /dev
 unset ENTERED

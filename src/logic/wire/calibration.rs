@@ -201,7 +201,12 @@ pub(super) fn calibrate(message: &Fields<'_>) -> Result<DriveCommand, Reject> {
 }
 
 pub(super) fn calibration(message: &Fields<'_>) -> Result<Incoming, Reject> {
-    let change = match integer(message.get("action")?)? {
+    // The old app may have a group of this name too; what it says in it is not known (PROTOCOL.md 4.1), and no error.
+    let action = match message.get("action") {
+        Err(Reject::Missing) => return Err(Reject::UnknownGroup),
+        other => integer(other?)?,
+    };
+    let change = match action {
         0_u8 => return Ok(Incoming::TellCalibration),
         1 => Change::Save(pulses(&fields(message.get("pulses")?)?)?),
         2 => Change::Reset,

@@ -107,5 +107,10 @@ fn a_question_needs_nothing_else_and_a_reset_no_pulses() {
     );
     assert_eq!(calibration(r#""action":2,"seq":1"#), Err(Reject::Missing));
     assert_eq!(calibration(r#""action":3"#), Err(Reject::OutOfRange));
-    assert_eq!(calibration(""), Err(Reject::Missing));
+    assert_eq!(
+        calibration(r#""key":"throttle","value":375"#),
+        Err(Reject::UnknownGroup),
+        "the old app's, if it has one"
+    );
+    assert_eq!(calibration(""), Err(Reject::UnknownGroup));
 }
