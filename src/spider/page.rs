@@ -32,6 +32,7 @@ const FILES: &[(&str, &[u8])] = files![
     "icon.svg",
     "index.html",
     "keyboard.js",
+    "laps.js",
     "latency.js",
     "link.js",
     "look.css",
@@ -44,6 +45,7 @@ const FILES: &[(&str, &[u8])] = files![
     "surface.js",
     "touch.js",
     "view.js",
+    "vitals.js",
     "wire.js",
     "words.js",
     "workshop.css",
@@ -104,6 +106,15 @@ mod tests {
     fn every_file_has_a_known_type() {
         for (name, _) in FILES {
             assert_ne!(content_type(name), "application/octet-stream", "{name}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_viewer_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/spider/viewer");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(FILES.iter().any(|(known, _)| *known == name), "{name}");
         }
     }
 }
