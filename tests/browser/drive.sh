@@ -7,7 +7,6 @@ binary=$1
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 "$binary" run --set "sim.actuator_log=$folder/actuators.jsonl" --set local.port=0 --set local.tls_port=0 \
-    --set "drive.state_file=$folder/car.json" \
     --set camera.width=640 --set camera.height=360 >"$folder/out" 2>"$folder/log" &
 car=$!
 finish() {
