@@ -244,6 +244,8 @@ async fn the_original_car_gets_these_bytes_on_the_bus() {
     let board = Board::new("pca", Model::Pi4);
     let (mut car, mut operator) = car(&board, &["drive.output=pca9685"]).await;
     let first = [
+        "i2c timeout 20 ms",
+        "i2c timeout 20 ms",     // the spare handle, for the guard
         "i2c 40 00",             // MODE1? asleep, as after power-on
         "i2c 40 fe 65",          // 60 Hz
         "i2c 40 00 31",          // auto-increment
@@ -286,6 +288,27 @@ async fn the_original_car_gets_these_bytes_on_the_bus() {
     car.signal("-TERM");
     assert_eq!(car.wait(), Some(0));
     assert!(wrote("00 00 70 01 00 00 70 01"), "neutral at the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_battery_alone_on_its_bus_is_waited_for_no_longer_than_a_chip_that_drives() {
+    let board = Board::new("battery", Model::Pi4);
+    std::fs::write(board.folder.file("dev/i2c-3"), "").expect("a second bus");
+    let sets = [
+        "drive.output=pwm",
+        "battery.kind=ina219",
+        "battery.bus=3",
+        "battery.address=0x41",
+    ];
+    let _car = board.car(&sets);
+    let bus = || -> Vec<String> {
+        let writes = board.writes();
+        let of_bus = writes.into_iter().filter(|line| line.starts_with("i2c"));
+        of_bus.take(2).collect()
+    };
+    until("a battery that is asked", || bus().len() == 2).await;
+    // The limit first, then the configuration: 128 samples of both, for ever.
+    assert_eq!(bus(), ["i2c timeout 20 ms", "i2c 41 00 3f ff"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

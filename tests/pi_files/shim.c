@@ -9,7 +9,8 @@
 //   write, read on /dev/i2c-*      -> a chip with registers: bytes at 0x40 (PCA9685), 16 bits elsewhere (INA219, INA226)
 //   write on /sys/class/pwm/*      -> goes on to the file, and is written down
 //
-// $SHIM_LOG, if set: one line a write: "/sys/class/pwm/pwmchip0/pwm0/duty_cycle 1500000" or "i2c 40 06 00 00 70 01".
+// $SHIM_LOG, if set: one line a write: "/sys/class/pwm/pwmchip0/pwm0/duty_cycle 1500000" or "i2c 40 06 00 00 70 01";
+// "i2c timeout 20 ms" for each bus that was opened and given a limit.
 // $SHIM_I2C_FAIL: the path of a file; while it is there, the bus fails with EREMOTEIO.
 // Sources: linux/gpio.h, linux/i2c-dev.h; NXP PCA9685 rev. 4 7.3.1.1 (power-up state); TI INA219 8.6.3.2
 // (bus voltage: 4 mV in bits 3 to 15).
@@ -146,7 +147,13 @@ int ioctl(int fd, unsigned long request, ...) {
         switch (request) {
         case I2C_FUNCS: *(unsigned long *)argument = I2C_FUNC_I2C; return 0;
         case I2C_SLAVE: case I2C_SLAVE_FORCE: slave_of[fd & 1023] = (unsigned char)(unsigned long)argument; return 0;
-        case I2C_RETRIES: case I2C_TIMEOUT: case I2C_TENBIT: case I2C_PEC: return 0;
+        case I2C_TIMEOUT: {
+            char line[64];
+            snprintf(line, sizeof line, "i2c timeout %lu0 ms\n", (unsigned long)argument);
+            note(line);
+            return 0;
+        }
+        case I2C_RETRIES: case I2C_TENBIT: case I2C_PEC: return 0;
         default: errno = ENOTTY; return -1;
         }
     return real(fd, request, argument);

@@ -89,8 +89,7 @@ enum Wrong {
 /// # Errors
 /// No such bus, no permission, or an address that this chip cannot have.
 pub fn open(settings: BatterySettings) -> Result<Box<dyn BatteryMonitor>, SensorError> {
-    let bus =
-        rppal::i2c::I2c::with_bus(settings.bus).map_err(|err| bus_error(settings.bus, err))?;
+    let bus = super::open_bus(settings.bus).map_err(|err| bus_error(settings.bus, err))?;
     Ok(Box::new(Ina::new(bus, settings)?))
 }
 

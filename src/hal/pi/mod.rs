@@ -50,9 +50,10 @@ use hbridge::{Bridge, HalfBridge, Shared, Steerer};
 use line::Line;
 use servo::{Servo, Servos};
 
-/// How long the kernel may wait for an I2C transaction. choice: a tick at 200 Hz is 5 ms, the guard bites at 200 ms;
-/// the kernel counts in 10 ms. Its own default is a second, in which a control thread would stand still.
-const I2C_TIMEOUT_10MS: u32 = 2;
+/// How long the kernel may wait for an I2C transaction, in milliseconds, which rppal turns into the kernel's 10 ms.
+/// choice: a tick at 200 Hz is 5 ms, the guard bites at 200 ms. The kernel's own default is a second, in which a control
+/// thread would stand still.
+const I2C_TIMEOUT_MS: u32 = 20;
 
 /// Why outputs could not be opened.
 #[derive(Debug)]
@@ -168,8 +169,16 @@ pub fn i2c_bus(bus: u8) -> Result<I2c, OpenError> {
         },
         source: Box::new(source),
     };
-    let i2c = I2c::with_bus(bus).map_err(device)?;
-    i2c.set_timeout(I2C_TIMEOUT_10MS).map_err(device)?;
+    open_bus(bus).map_err(device)
+}
+
+/// The one way to a bus. The timeout is the adapter's, for whoever uses it: a sensor that left the kernel's default
+/// standing would leave it to the control thread too.
+///
+/// kernel: drivers/i2c/i2c-dev.c, `I2C_TIMEOUT` sets `adapter->timeout`.
+fn open_bus(bus: u8) -> Result<I2c, rppal::i2c::Error> {
+    let i2c = I2c::with_bus(bus)?;
+    i2c.set_timeout(I2C_TIMEOUT_MS)?;
     Ok(i2c)
 }
 
