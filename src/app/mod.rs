@@ -161,8 +161,8 @@ pub fn watch(config: &Config, record: Option<std::path::PathBuf>) -> Result<(), 
 
 /// Where to dial, as a publisher (`pub`) or a viewer (`sub`); `local` stands in for `spider.url = "local"`.
 fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Address, Fatal> {
-    let (url, trust) = match &config.spider.url {
-        SpiderUrl::Remote(endpoint) => (url_of(endpoint), &config.spider.trust),
+    let (url, is_tls) = match &config.spider.url {
+        SpiderUrl::Remote(endpoint) => (url_of(endpoint), endpoint.is_tls()),
         SpiderUrl::Local => {
             let port = local.map_or(config.local.port, |spider| spider.plain.port());
             let host = match config.local.listen {
@@ -170,7 +170,7 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
                 v6 if v6.is_ipv6() => format!("[{v6}]"),
                 v4 => v4.to_string(),
             };
-            (format!("ws://{host}:{port}"), &config.spider.trust)
+            (format!("ws://{host}:{port}"), false)
         }
     };
     let mut query = vec![format!("channel={}", config.spider.channel.as_str())];
@@ -201,7 +201,10 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
     Ok(Address {
         url,
         path_and_query: format!("/live/ws/{role}?{}", query.join("&")),
-        tls: client_config(trust)?,
+        // A car on its own Spider, or on a plain one, needs no authorities, and must start on a system without any.
+        tls: is_tls
+            .then(|| client_config(&config.spider.trust))
+            .transpose()?,
     })
 }
 

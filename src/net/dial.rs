@@ -94,8 +94,8 @@ pub struct Address {
     pub url: String,
     /// Path and query, with the leading slash.
     pub path_and_query: String,
-    /// Whom to trust.
-    pub tls: Arc<ClientConfig>,
+    /// Whom to trust; needed by `wss`, and by nothing else.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 /// An attempt under way.
@@ -134,7 +134,8 @@ impl Dial {
         gather_limit: Duration,
         clock: fn() -> Uptime,
     ) -> Result<Self, DialError> {
-        let connecting = Socket::connect(&address.url, &address.path_and_query, &address.tls);
+        let connecting =
+            Socket::connect(&address.url, &address.path_and_query, address.tls.as_ref());
         let (socket, offer) = tokio::join!(connecting, offer(&mut peer, gather_limit));
         let opened = async {
             let mut socket = socket.map_err(DialError::Signalling)?;

@@ -118,27 +118,27 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// Connects to `url` with `path_and_query` appended.
+    /// Connects to `url` with `path_and_query` appended; `tls` is for `wss`, which does not connect without.
     ///
     /// # Errors
     /// Each step has its own variant, which says what to do.
     pub async fn connect(
         url: &str,
         path_and_query: &str,
-        tls: &Arc<ClientConfig>,
+        tls: Option<&Arc<ClientConfig>>,
     ) -> Result<Self, SignallingError> {
         let bad = || SignallingError::Url(url.to_owned());
         let address: Uri = url.trim_end_matches('/').parse().map_err(|_| bad())?;
-        let is_tls = match address.scheme_str() {
-            Some("wss") => true,
-            Some("ws") => false,
+        let tls = match (address.scheme_str(), tls) {
+            (Some("wss"), Some(tls)) => Some(tls),
+            (Some("ws"), _) => None,
             _ => return Err(bad()),
         };
         let host = address.host().ok_or_else(bad)?.to_owned();
         let port = address
             .port_u16()
-            .unwrap_or(if is_tls { TLS_PORT } else { PLAIN_PORT });
-        let scheme = if is_tls { "wss" } else { "ws" };
+            .unwrap_or(if tls.is_some() { TLS_PORT } else { PLAIN_PORT });
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         let full = format!("{scheme}://{host}:{port}{path_and_query}");
         let named = format!("{host}:{port}");
         let connecting = async {
@@ -147,7 +147,7 @@ impl Socket {
                 .await
                 .map_err(|err| SignallingError::Unreachable(named.clone(), err))?;
             let _ = tcp.set_nodelay(true); // only slower without
-            let stream: Box<dyn Stream> = if is_tls {
+            let stream: Box<dyn Stream> = if let Some(tls) = tls {
                 let name = ServerName::try_from(plain_host.to_owned()).map_err(|_| bad())?;
                 let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
                 Box::new(secured.map_err(|err| SignallingError::Tls(named.clone(), err))?)

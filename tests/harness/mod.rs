@@ -77,7 +77,7 @@ impl Program {
         Self::listening(command, folder, name)
     }
 
-    /// The same for a command that runs the program.
+    /// The same for a command that runs the program in its own way.
     pub fn listening(command: Command, folder: &Folder, name: &str) -> Self {
         let mut program = Self::spawn(command, folder, name);
         let stdout = program.child.stdout.take().expect("stdout is a pipe");
@@ -99,7 +99,8 @@ impl Program {
         Self::spawn(command, folder, name)
     }
 
-    fn spawn(mut command: Command, folder: &Folder, name: &str) -> Self {
+    /// The same for a command that runs the program.
+    pub fn spawn(mut command: Command, folder: &Folder, name: &str) -> Self {
         let log = folder.file(&format!("{name}.log"));
         let stderr = std::fs::File::create(&log).expect("a log file");
         let child = command

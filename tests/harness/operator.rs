@@ -48,7 +48,7 @@ impl Operator {
         let address = Address {
             url: url.to_owned(),
             path_and_query: format!("/live/ws/sub?channel={CHANNEL}&vcodec=h264{query}"),
-            tls: client_config(&Trust::Anything).map_err(|err| err.to_string())?,
+            tls: Some(client_config(&Trust::Anything).map_err(|err| err.to_string())?),
         };
         let dial = Dial::open(made.peer, &address, Duration::from_secs(2), clock::now)
             .await
