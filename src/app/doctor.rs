@@ -133,7 +133,7 @@ fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
         let started = Instant::now();
         let unit = pair
             .encoder
-            .encode(frame, n == 0)
+            .encode(&frame, n == 0)
             .map_err(|err| parts::chain(&err))?;
         spent += started.elapsed();
         bytes += unit.map_or(0, |unit| unit.data().len());

@@ -103,7 +103,7 @@ pub struct FaultyCamera {
 }
 
 impl Camera for FaultyCamera {
-    fn next_frame(&mut self) -> Result<&Frame, CameraError> {
+    fn next_frame(&mut self) -> Result<Frame, CameraError> {
         self.faults.panic_if(FaultKind::VideoPanic);
         if self.faults.take(FaultKind::CameraStall) {
             std::thread::sleep(CAMERA_STALL);

@@ -12,9 +12,9 @@ use super::{Fatal, video};
 use crate::cli::Exit;
 use crate::config::hardware::Wiring;
 use crate::config::{CameraSource, Config, Drive, EncoderKind, Sim};
-use crate::hal::Actuators;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
+use crate::hal::{Actuators, Camera, CameraError, Encoder, EncoderError};
 
 /// The outputs that the configuration names; the simulated ones move the simulated camera's view.
 ///
@@ -58,31 +58,49 @@ fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
 /// # Errors
 /// A kind of camera or encoder that this program was built without.
 pub fn video_parts(config: &Config, view: Arc<SimView>) -> Result<video::MakeParts, Fatal> {
-    let camera = config.camera;
-    match camera.source {
-        CameraSource::Sim => {}
-        CameraSource::Libcamera | CameraSource::V4l => {
-            return Err(not_built("camera.source", camera.source.word()));
-        }
-    }
-    match config.encoder {
-        EncoderKind::Auto | EncoderKind::OpenH264 => {}
-        EncoderKind::V4l2M2m => return Err(not_built("encoder.kind", config.encoder.word())),
-    }
-    let (width, height, fps) = (camera.width, camera.height, camera.fps);
-    let bitrate = config.spider.bitrate;
+    let mut make_camera = camera(config, view)?;
+    let mut make_encoder = encoder(config)?;
     Ok(Box::new(move || {
-        let camera = SimCamera::open(SimCameraSettings { width, height, fps }, Arc::clone(&view))?;
-        let encoder = OpenH264Encoder::new(OpenH264Settings {
-            fps,
-            bitrate,
-            threads: 0,
-        })?;
         Ok(video::Parts {
-            camera: Box::new(camera),
-            encoder: Box::new(encoder),
+            camera: make_camera()?,
+            encoder: make_encoder()?,
         })
     }))
+}
+
+/// Makes a camera; called again after it failed.
+type MakeCamera = Box<dyn FnMut() -> Result<Box<dyn Camera>, CameraError> + Send>;
+/// Makes an encoder; called again after it failed.
+type MakeEncoder = Box<dyn FnMut() -> Result<Box<dyn Encoder>, EncoderError> + Send>;
+
+/// How to make the camera that `camera.source` names.
+fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
+    let camera = config.camera;
+    let (width, height, fps) = (camera.width, camera.height, camera.fps);
+    match camera.source {
+        CameraSource::Sim => Ok(Box::new(move || {
+            let settings = SimCameraSettings { width, height, fps };
+            Ok(Box::new(SimCamera::open(settings, Arc::clone(&view))?))
+        })),
+        CameraSource::Libcamera | CameraSource::V4l => {
+            Err(not_built("camera.source", camera.source.word()))
+        }
+    }
+}
+
+/// How to make the encoder that `encoder.kind` names.
+fn encoder(config: &Config) -> Result<MakeEncoder, Fatal> {
+    let settings = OpenH264Settings {
+        fps: config.camera.fps,
+        bitrate: config.spider.bitrate,
+        threads: 0,
+    };
+    match config.encoder {
+        EncoderKind::Auto | EncoderKind::OpenH264 => Ok(Box::new(move || {
+            Ok(Box::new(OpenH264Encoder::new(settings)?))
+        })),
+        EncoderKind::V4l2M2m => Err(not_built("encoder.kind", config.encoder.word())),
+    }
 }
 
 /// An error and what it came from, on one line.

@@ -96,7 +96,7 @@ fn run(
             target = Some(wanted);
         }
         let started = Instant::now();
-        let coded = parts.encoder.encode(frame, board.take_key_frame_wish())?;
+        let coded = parts.encoder.encode(&frame, board.take_key_frame_wish())?;
         let spent = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         board.encode_us.fetch_add(spent, Ordering::Relaxed);
         if let Some(coded) = coded {

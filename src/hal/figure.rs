@@ -91,7 +91,7 @@ pub fn video(
         let started = timer.now();
         let frame = camera.next_frame()?;
         let drawn = timer.now();
-        let unit = encoder.encode(frame, false)?;
+        let unit = encoder.encode(&frame, false)?;
         let length = unit.map_or(0, |unit| unit.data().len());
         let spent = micros(timer.now().since(drawn));
         drawing.push(micros(drawn.since(started)));

@@ -14,7 +14,7 @@
 //! | Trait | The device's duty | The caller's duty |
 //! | --- | --- | --- |
 //! | [`Actuators`] | put both pulses out, or say that it did not; never wait for long | write on every change, stop included; keep the device to one thread |
-//! | [`Camera`] | block until the next frame, the newest one; count those that were skipped | take frames as fast as it can use them; close and re-open after an error |
+//! | [`Camera`] | block until the next frame, the newest one; count those that were skipped; give no buffer out twice | take frames as fast as it can use them, hold one at a time; close and re-open after an error |
 //! | [`Encoder`] | one access unit or none for each frame, nothing kept back; parameter sets before each IDR | ask for an IDR when a viewer needs one; call again after an error |
 //!
 //! Promises: no device is touched before its `open`; dropping a device closes it; every error says what to do.
@@ -67,13 +67,14 @@ pub trait Actuators: Send {
 
 /// A source of pictures.
 pub trait Camera: Send {
-    /// Blocks until the next frame and lends it until the next call.
+    /// Blocks until the next frame.
     ///
-    /// A caller that was slow gets the newest frame; [`Frame::number`] tells how many it missed.
+    /// A caller that was slow gets the newest frame; [`Frame::number`] tells how many it missed. The frame stays whole as long
+    /// as it is held, even when the camera has closed; who holds all of a camera's buffers gets no other.
     ///
     /// # Errors
     /// The camera must be closed and opened again.
-    fn next_frame(&mut self) -> Result<&Frame, CameraError>;
+    fn next_frame(&mut self) -> Result<Frame, CameraError>;
 }
 
 /// Pictures to H.264, constrained baseline, without delay.

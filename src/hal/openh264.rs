@@ -29,7 +29,6 @@ use openh264::encoder::{
     BitRate, Complexity, Encoder as Library, EncoderConfig, FrameRate, FrameType, IntraFramePeriod,
     Level, Profile, QpRange, RateControlMode, SpsPpsStrategy, UsageType, VuiConfig,
 };
-use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
 
 use super::{AccessUnit, Encoder, EncoderError, Frame};
@@ -37,6 +36,7 @@ use crate::logic::units::Kbps;
 
 #[cfg(test)]
 mod inspect;
+mod planes;
 mod raw;
 
 /// The name in errors.
@@ -74,6 +74,7 @@ pub struct OpenH264Encoder {
     target: Kbps,
     open: Option<Open>,
     output: Vec<u8>,
+    split: planes::Split,
 }
 
 /// A running encoder: its first frame went well.
@@ -107,6 +108,7 @@ impl OpenH264Encoder {
             target: settings.bitrate,
             open: None,
             output: Vec::new(),
+            split: planes::Split::default(),
         })
     }
 
@@ -183,7 +185,7 @@ impl Encoder for OpenH264Encoder {
         let time = Timestamp::from_millis(frame.captured_at().as_micros() / 1000);
         let stream = open
             .library
-            .encode_at(&Planes(frame), time)
+            .encode_at(&self.split.planes(frame), time)
             .map_err(|source| failed("encode a frame", source))?;
         let kind = stream.frame_type();
         stream.write_vec(&mut self.output);
@@ -220,29 +222,6 @@ impl std::fmt::Debug for OpenH264Encoder {
             .field("target", &self.target)
             .field("size", &self.open.as_ref().map(|open| open.size))
             .finish_non_exhaustive()
-    }
-}
-
-/// A frame as the library wants to see it.
-struct Planes<'a>(&'a Frame);
-
-impl YUVSource for Planes<'_> {
-    fn dimensions(&self) -> (usize, usize) {
-        let side = |pixels| usize::try_from(pixels).unwrap_or(0);
-        (side(self.0.width()), side(self.0.height()))
-    }
-    fn strides(&self) -> (usize, usize, usize) {
-        let chroma = self.0.chroma_stride();
-        (self.0.y_stride(), chroma, chroma)
-    }
-    fn y(&self) -> &[u8] {
-        self.0.y()
-    }
-    fn u(&self) -> &[u8] {
-        self.0.u()
-    }
-    fn v(&self) -> &[u8] {
-        self.0.v()
     }
 }
 

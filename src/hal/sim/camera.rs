@@ -15,6 +15,7 @@
 //! Knows nothing of: who encodes.
 //! Sources: `hal` (Camera, Frame), EXTENSION.md, the stamp.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use super::canvas::Canvas;
@@ -23,6 +24,7 @@ use super::motion::{Motion, SimView};
 use super::picture::Picture;
 use super::stamp::{self, Stamp};
 use crate::hal::clock::{Clock, SystemClock};
+use crate::hal::frame::Pool;
 use crate::hal::{Camera, CameraError, Frame};
 use crate::logic::units::Uptime;
 
@@ -30,6 +32,10 @@ use crate::logic::units::Uptime;
 const GRAIN: u8 = 3;
 /// spec: `camera.fps` of the configuration.
 const FASTEST: u32 = 60;
+/// choice: one that is encoded, one that is drawn.
+const PICTURES: usize = 2;
+/// choice: far longer than any frame takes to encode.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Microseconds in a second.
 const SECOND: u64 = 1_000_000;
 
@@ -56,7 +62,7 @@ pub struct SimCamera<C: Clock = SystemClock> {
     picture: Picture,
     grain: Grain,
     motion: Motion,
-    frame: Frame,
+    pool: Pool,
 }
 
 impl SimCamera {
@@ -80,7 +86,7 @@ impl<C: Clock> SimCamera<C> {
         clock: C,
     ) -> Result<Self, CameraError> {
         let SimCameraSettings { width, height, fps } = settings;
-        let Some(frame) = Frame::new(width, height) else {
+        let Some(pool) = Pool::new(width, height, PICTURES) else {
             return Err(unsupported(format!(
                 "{width}x{height} is not possible; choose even numbers from {}x{} to {}x{}",
                 Frame::LEAST.0,
@@ -103,7 +109,7 @@ impl<C: Clock> SimCamera<C> {
             picture: Picture::new(width, height),
             grain: Grain::new(GRAIN),
             motion: Motion::default(),
-            frame,
+            pool,
         })
     }
 
@@ -128,7 +134,14 @@ impl<C: Clock> SimCamera<C> {
 }
 
 impl<C: Clock> Camera for SimCamera<C> {
-    fn next_frame(&mut self) -> Result<&Frame, CameraError> {
+    fn next_frame(&mut self) -> Result<Frame, CameraError> {
+        let Some(mut frame) = self.pool.wait(PATIENCE) else {
+            return Err(CameraError::Failed {
+                camera: "sim".into(),
+                step: "get a free picture",
+                source: "all are held".into(),
+            });
+        };
         let due = self.due(self.next);
         if self.clock.now() < due {
             self.clock.sleep_until(due);
@@ -140,9 +153,11 @@ impl<C: Clock> Camera for SimCamera<C> {
         let number = wrapped(number);
         let (throttle, steering) = self.view.get();
         self.motion.step(captured_at, throttle, steering);
-        self.frame.set_capture(captured_at, number);
-        let top = stamp::strip_height(usize::try_from(self.frame.height()).unwrap_or(0));
-        let mut canvas = Canvas::new(&mut self.frame);
+        frame.set_capture(captured_at, number);
+        let top = stamp::strip_height(usize::try_from(frame.height()).unwrap_or(0));
+        let Some(mut canvas) = Canvas::new(&mut frame) else {
+            return Err(unsupported("its pictures are not its own".into()));
+        };
         self.picture
             .draw(&mut canvas, captured_at, number, &self.motion);
         let top = i32::try_from(top).unwrap_or(0);
@@ -152,7 +167,7 @@ impl<C: Clock> Camera for SimCamera<C> {
             number,
         };
         stamp.draw(&mut canvas);
-        Ok(&self.frame)
+        Ok(frame)
     }
 }
 
@@ -257,12 +272,24 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_is_the_same_for_every_frame() {
+    fn two_buffers_serve_every_frame() {
         let (mut camera, _, _) = camera(30);
-        let first = camera.next_frame().unwrap().y().as_ptr();
-        for _ in 0..10 {
-            assert_eq!(camera.next_frame().unwrap().y().as_ptr(), first);
-        }
+        let mut seen: Vec<_> = (0..20)
+            .map(|_| camera.next_frame().unwrap().y().as_ptr())
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), PICTURES);
+    }
+
+    #[test]
+    fn who_holds_every_picture_gets_no_other_and_the_camera_lives_on() {
+        let (mut camera, _, _) = camera(30);
+        let held = (camera.next_frame().unwrap(), camera.next_frame().unwrap());
+        let error = camera.next_frame().unwrap_err();
+        assert_eq!(error.to_string(), "camera sim: get a free picture: failed");
+        drop(held);
+        assert!(camera.next_frame().is_ok());
     }
 
     #[test]

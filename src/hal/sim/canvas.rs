@@ -95,22 +95,22 @@ pub struct Canvas<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    /// The planes of a frame.
+    /// The planes of a frame; `None` if its memory is not ours to write.
     #[must_use]
-    pub fn new(frame: &'a mut Frame) -> Self {
-        let (y_stride, chroma_stride) = (frame.y_stride(), frame.chroma_stride());
+    pub fn new(frame: &'a mut Frame) -> Option<Self> {
+        let y_stride = frame.y_stride();
         let width = i32::try_from(frame.width()).unwrap_or(i32::MAX);
         let height = i32::try_from(frame.height()).unwrap_or(i32::MAX);
-        let PlanesMut { y, u, v } = frame.planes_mut();
-        Self {
+        let PlanesMut { y, u, v } = frame.planes_mut()?;
+        Some(Self {
             width,
             height,
             y,
             u,
             v,
             y_stride,
-            chroma_stride,
-        }
+            chroma_stride: y_stride / 2,
+        })
     }
 
     /// Fills the pixels `left..right` of one line.

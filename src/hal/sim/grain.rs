@@ -69,8 +69,8 @@ mod tests {
 
     fn noisy(amplitude: u8, number: u32) -> Frame {
         let mut frame = Frame::new(320, 240).unwrap();
-        frame.planes_mut().y.fill(100);
-        Grain::new(amplitude).apply(&mut Canvas::new(&mut frame), 12, number);
+        frame.planes_mut().unwrap().y.fill(100);
+        Grain::new(amplitude).apply(&mut Canvas::new(&mut frame).unwrap(), 12, number);
         frame
     }
 

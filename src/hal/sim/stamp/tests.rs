@@ -20,8 +20,8 @@ fn stamp(micros: u64, number: u32) -> Stamp {
 fn stamped(stamp: Stamp, width: u32, height: u32) -> Frame {
     let mut frame = Frame::new(width, height).unwrap();
     // Something grey underneath.
-    frame.planes_mut().y.fill(120);
-    stamp.draw(&mut Canvas::new(&mut frame));
+    frame.planes_mut().unwrap().y.fill(120);
+    stamp.draw(&mut Canvas::new(&mut frame).unwrap());
     frame
 }
 
