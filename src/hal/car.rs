@@ -21,6 +21,7 @@ use core::time::Duration;
 use super::{ActuatorError, Actuators, Source};
 use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
+use crate::logic::spread::Figures;
 use crate::logic::units::Uptime;
 
 /// How often an unchanged setpoint is written again.
@@ -53,6 +54,11 @@ pub trait Pulses: Send {
     /// It is not, or cannot be asked. The next `put` sets it up again.
     fn look(&mut self) -> Result<(), Source> {
         Ok(())
+    }
+
+    /// How much too long pulses were so far. See [`Actuators::too_long`].
+    fn too_long(&self) -> Option<Figures> {
+        None
     }
 
     /// A second handle on the same wires, or `None` if there cannot be one. See [`Actuators::spare`].
@@ -122,6 +128,10 @@ impl Actuators for Car {
                 })
             }
         }
+    }
+
+    fn too_long(&self) -> Option<Figures> {
+        self.pulses.too_long()
     }
 
     fn spare(&self) -> Option<Box<dyn Actuators>> {

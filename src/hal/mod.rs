@@ -27,6 +27,7 @@ use std::fmt;
 
 use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
+use crate::logic::spread::Figures;
 use crate::logic::units::{Kbps, Uptime};
 
 #[cfg(feature = "pi")]
@@ -58,6 +59,11 @@ pub trait Actuators: Send {
     /// At least one output may still be at its old value. The caller must write neutral at once and keep trying.
     fn write(&mut self, now: Uptime, setpoint: Setpoint, cause: Cause)
     -> Result<(), ActuatorError>;
+
+    /// How much too long the pulses were so far that this computer makes in software; `None` where hardware makes them.
+    fn too_long(&self) -> Option<Figures> {
+        None
+    }
 
     /// A second handle on the same outputs, for the thread that writes neutral when the owner of this one stands still.
     ///

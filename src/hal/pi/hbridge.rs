@@ -31,11 +31,12 @@ use core::time::Duration;
 
 use embedded_hal::digital::OutputPin;
 
-use super::servo::{Periodic, Servo};
+use super::servo::{Periodic, Servo, worse};
 use crate::config::words::NeutralKind;
 use crate::hal::Source;
 use crate::hal::car::{Progress, Pulses};
 use crate::logic::drive::Setpoint;
+use crate::logic::spread::Figures;
 use crate::logic::units::{PulseWidth, Steering, Throttle, Uptime};
 
 /// The pulse that stands for standing still, and permille for each microsecond from there.
@@ -229,6 +230,14 @@ where
         }
     }
 
+    fn too_long(&self) -> Option<Figures> {
+        let other = match &self.steerer {
+            Steerer::Servo(servo) => servo.too_long(),
+            Steerer::Skid(motor) => motor.speed.too_long(),
+        };
+        worse(self.motor.speed.too_long(), other)
+    }
+
     fn look(&self) -> Result<(), Source> {
         self.motor.speed.look()?;
         match &self.steerer {
@@ -279,6 +288,10 @@ where
 
     fn look(&mut self) -> Result<(), Source> {
         self.with(|bridge| bridge.look())
+    }
+
+    fn too_long(&self) -> Option<Figures> {
+        self.with(|bridge| Ok(bridge.too_long())).ok().flatten()
     }
 
     fn spare(&self) -> Option<Box<dyn Pulses>> {

@@ -7,6 +7,7 @@ use embedded_hal::pwm::{ErrorType, SetDutyCycle};
 use super::pwm::{PwmFailed, PwmLine};
 use super::servo::Periodic;
 use super::soft_pwm::SoftPwm;
+use crate::logic::spread::Figures;
 
 /// A PWM line.
 #[derive(Debug)]
@@ -60,6 +61,13 @@ impl Periodic for Line {
 
     fn look(&self) -> Result<(), Self::Error> {
         Self::look(self)
+    }
+
+    fn too_long(&self) -> Option<Figures> {
+        match self {
+            Self::Hardware(line) => Periodic::too_long(line),
+            Self::Software(line) => Some(line.too_long()),
+        }
     }
 
     fn twin(&self) -> Option<Self> {

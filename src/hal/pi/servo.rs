@@ -21,6 +21,7 @@ use embedded_hal::pwm::SetDutyCycle;
 use crate::hal::Source;
 use crate::hal::car::{Progress, Pulses};
 use crate::logic::drive::Setpoint;
+use crate::logic::spread::Figures;
 use crate::logic::units::{PulseWidth, Uptime};
 
 /// A PWM line with a fixed period.
@@ -33,6 +34,11 @@ pub trait Periodic: SetDutyCycle<Error: std::error::Error + Send + Sync + 'stati
     /// # Errors
     /// Somebody switched it off.
     fn look(&self) -> Result<(), Self::Error>;
+
+    /// How much too long its pulses were so far; `None` where hardware makes them.
+    fn too_long(&self) -> Option<Figures> {
+        None
+    }
 
     /// A second handle on the same line, if there can be one.
     fn twin(&self) -> Option<Self>
@@ -91,9 +97,21 @@ impl<P: Periodic> Servo<P> {
         self.line.look()
     }
 
+    /// As [`Periodic::too_long`].
+    #[must_use]
+    pub fn too_long(&self) -> Option<Figures> {
+        self.line.too_long()
+    }
+
     pub(super) fn twin(&self) -> Option<Self> {
         Some(Self::new(self.line.twin()?))
     }
+}
+
+/// The worse one of two lines that make pulses: a line that made none has nothing to tell.
+pub(super) fn worse(one: Option<Figures>, other: Option<Figures>) -> Option<Figures> {
+    let pulses = [one, other].into_iter().flatten();
+    pulses.max_by_key(|told| (told.p99_us, told.max_us, told.n))
 }
 
 /// Throttle and steering, a line each.
@@ -117,6 +135,10 @@ impl<P: Periodic + 'static> Pulses for Servos<P> {
         self.throttle.look()?;
         self.steering.look()?;
         Ok(())
+    }
+
+    fn too_long(&self) -> Option<Figures> {
+        worse(self.throttle.too_long(), self.steering.too_long())
     }
 
     fn spare(&self) -> Option<Box<dyn Pulses>> {

@@ -19,13 +19,13 @@
 //! When this process dies the pulses end, and the pin stays high if it was: one time in thirteen for a servo pulse. An ESC
 //! takes that for a lost signal; the speed pin of an H-bridge does not, so that one wants hardware PWM or an enable pin.
 //!
-//! Promises: no lock and no allocation after the start; the newest pulse wins; low at the end.
+//! Promises: waits for no lock, no allocation after the start; the newest pulse wins; low at the end.
 //! Knows nothing of: servos, motors.
 //! Sources: measured jitter in README, "Figures"; `clock_nanosleep(2)`.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use core::time::Duration;
@@ -38,7 +38,7 @@ use rustix::time::clock_gettime;
 use super::pwm::PwmFailed;
 use super::servo::{Periodic, duty_parts};
 use crate::hal::realtime;
-use crate::logic::spread::Spread;
+use crate::logic::spread::{Figures, Spread};
 
 /// How long before an edge the thread stops sleeping and watches the clock.
 /// measured: wake-ups of a real-time thread on a busy 2-core machine are some 60 us late; twice that.
@@ -48,9 +48,6 @@ const SPIN: u64 = 120_000;
 /// choice: five of the driver's refreshes (100 ms); longer than the guard takes to write neutral.
 pub const STALE: Duration = Duration::from_millis(500);
 
-/// A falling edge that is later than this counts as late. choice: 2 % of full throttle's 500 us.
-const LATE_NS: u64 = 10_000;
-
 /// What the thread and its handles share.
 #[derive(Debug, Default)]
 struct Shared {
@@ -59,20 +56,16 @@ struct Shared {
     renewed_ns: AtomicU64,
     stop: AtomicBool,
     pin_failed: AtomicBool,
-    pulses: AtomicU32,
-    late: AtomicU32,
-    worst_ns: AtomicU64,
+    /// How much too long pulses were. The thread never waits for it: a pulse is not counted while somebody reads.
+    too_long: Mutex<Spread>,
 }
 
-/// How good the pulses were, since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Jitter {
-    /// Pulses made; wraps.
-    pub pulses: u32,
-    /// Of these, how many were more than 10 us too long; wraps.
-    pub late: u32,
-    /// How much too long the worst one was.
-    pub worst: Duration,
+impl Shared {
+    fn too_long(&self) -> Figures {
+        let spread = self.too_long.lock();
+        let spread = spread.unwrap_or_else(PoisonError::into_inner).clone();
+        spread.figures()
+    }
 }
 
 /// One line. Clones are handles on the same line; it ends with the last of them.
@@ -114,7 +107,6 @@ impl SoftPwm {
         let maker = Maker {
             output,
             pin,
-            lateness: Spread::new(),
             shared: Arc::clone(&shared),
             period_ns: u64::try_from(period.as_nanos()).unwrap_or(u64::MAX),
         };
@@ -133,14 +125,10 @@ impl SoftPwm {
         })
     }
 
-    /// How good the pulses were.
+    /// How much too long the pulses were since the start.
     #[must_use]
-    pub fn jitter(&self) -> Jitter {
-        Jitter {
-            pulses: self.shared.pulses.load(Ordering::Relaxed),
-            late: self.shared.late.load(Ordering::Relaxed),
-            worst: Duration::from_nanos(self.shared.worst_ns.load(Ordering::Relaxed)),
-        }
+    pub fn too_long(&self) -> Figures {
+        self.shared.too_long()
     }
 
     /// BCM number of the pin.
@@ -168,8 +156,6 @@ impl SoftPwm {
 struct Maker<O> {
     output: O,
     pin: u8,
-    /// How much too long pulses were.
-    lateness: Spread,
     shared: Arc<Shared>,
     period_ns: u64,
 }
@@ -189,7 +175,7 @@ impl<O: OutputPin> Maker<O> {
             wait_until(rise_at);
         }
         self.low();
-        let too_long = self.lateness.figures();
+        let too_long = self.shared.too_long();
         tracing::info!(
             pin = self.pin,
             pulses = too_long.n,
@@ -217,12 +203,9 @@ impl<O: OutputPin> Maker<O> {
         wait_until(fall_at);
         self.low();
         let late = now_ns().saturating_sub(fall_at);
-        self.shared.pulses.fetch_add(1, Ordering::Relaxed);
-        if late > LATE_NS {
-            self.shared.late.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut too_long) = self.shared.too_long.try_lock() {
+            too_long.note(Duration::from_nanos(late));
         }
-        self.shared.worst_ns.fetch_max(late, Ordering::Relaxed);
-        self.lateness.note(Duration::from_nanos(late));
     }
 
     fn low(&mut self) {
@@ -263,6 +246,10 @@ impl Periodic for SoftPwm {
 
     fn look(&self) -> Result<(), PwmFailed> {
         Self::look(self)
+    }
+
+    fn too_long(&self) -> Option<Figures> {
+        Some(Self::too_long(self))
     }
 
     fn twin(&self) -> Option<Self> {

@@ -68,7 +68,11 @@ fn it_is_low_until_a_pulse_is_set_and_no_pulse_is_shorter_than_asked() {
     servo.put(PulseWidth::saturating(1500)).unwrap();
     let pulses = Scope::pulses(&scope.0.lock().unwrap());
     assert!(pulses.iter().all(|pulse| *pulse >= 1_500_000), "{pulses:?}");
-    assert!(pwm.jitter().pulses >= 10);
+    let told = pwm.too_long();
+    assert!(
+        told.n >= 9 && told.p50_us <= told.p99_us && told.p99_us <= told.max_us,
+        "{told:?}"
+    );
 }
 
 fn servo_put(pwm: &SoftPwm, pulse: u32) {
