@@ -130,7 +130,12 @@ pub enum Work {
         record: Option<PathBuf>,
     },
     /// A look at the hardware and the network.
-    Doctor(Given),
+    Doctor {
+        /// The car.
+        given: Given,
+        /// Ask somebody at the car instead, and move it.
+        hands: bool,
+    },
     /// Outputs to neutral.
     Neutral(Given),
     /// The pulses of a car, measured or changed.
@@ -164,7 +169,7 @@ impl Work {
             | Self::Spider { given, .. }
             | Self::Watch { given, .. }
             | Self::Calibrate { given, .. }
-            | Self::Doctor(given)
+            | Self::Doctor { given, .. }
             | Self::Neutral(given) => given,
         }
     }

@@ -56,7 +56,10 @@ enum Job {
         config: Config,
         record: Option<PathBuf>,
     },
-    Doctor(Config),
+    Doctor {
+        config: Config,
+        hands: bool,
+    },
     Neutral(Outputs),
     Calibrate {
         config: Config,
@@ -70,7 +73,7 @@ fn dispatch(job: Job) -> ExitCode {
         Job::Run(config) => app::run::run(&config),
         Job::Spider { config, faults } => app::spider(&config, &faults),
         Job::Watch { config, record } => app::watch(&config, record),
-        Job::Doctor(config) => app::doctor::doctor(&config),
+        Job::Doctor { config, hands } => app::doctor::doctor(&config, hands),
         Job::Neutral(outputs) => app::run::neutral(&outputs),
         Job::Calibrate { config, wish } => app::calibrate::calibrate(&config, &wish),
     };
@@ -98,11 +101,12 @@ fn prepare(work: Work) -> Result<Job, Report> {
     }
     let config = Config::from_raw(&raw, &Machine)?;
     log_to_stderr(match &work {
-        // Its screen is no place for a log; what a person must know of still comes through.
+        // Their screen is no place for a log; what a person must know of still comes through.
         Work::Calibrate {
             wish: CalibrateWish::Terminal,
             ..
-        } => LogLevel::Error,
+        }
+        | Work::Doctor { hands: true, .. } => LogLevel::Error,
         _ => config.log_level,
     });
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");
@@ -110,7 +114,7 @@ fn prepare(work: Work) -> Result<Job, Report> {
         Work::Run(_) => Job::Run(config),
         Work::Spider { faults, .. } => Job::Spider { config, faults },
         Work::Watch { record, .. } => Job::Watch { config, record },
-        Work::Doctor(_) => Job::Doctor(config),
+        Work::Doctor { hands, .. } => Job::Doctor { config, hands },
         Work::Calibrate { wish, .. } => Job::Calibrate { config, wish },
         Work::Neutral(_) => unreachable!("neutral was prepared above"),
     })

@@ -334,6 +334,36 @@ async fn an_esc_that_wakes_up_keeps_the_car_from_being_armed() {
 }
 
 #[test]
+fn the_doctor_tells_how_good_pulses_are_that_software_makes() {
+    let board = Board::new("doctor", Model::Pi4);
+    let mut args = vec!["doctor"];
+    for set in [
+        "drive.output=pwm",
+        "pwm.kind=software",
+        "pwm.throttle_pin=17",
+        "pwm.steering_pin=27",
+        "local.port=0",
+        "local.tls_port=0",
+    ] {
+        args.extend(["--set", set]);
+    }
+    let (_, said, log) = board.run(&args);
+    let line = said.lines().find(|line| line.contains(" outputs "));
+    // Whether they are good is this machine's affair; that they were made and measured is not.
+    let pulses = line
+        .and_then(|line| line.split("software PWM: ").nth(1))
+        .and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
+    assert!(
+        pulses.is_some_and(|n| (50..=110).contains(&n)),
+        "{said}\n{log}"
+    );
+    assert!(
+        line.is_some_and(|line| line.contains(" µs (p99)")),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_missing_is_said_with_what_to_do() {
     let cases: [(&str, &[&str], &str); 5] = [
         (

@@ -42,6 +42,11 @@ pub mod keys;
 pub mod screen;
 pub mod terminal;
 
+/// What is said before anything moves.
+const WARNING: &str = "This drives the motor and the servo of this car.\n\
+                       Put the car on a stand: the wheels must turn freely, and touch nothing.\n\
+                       Keep a hand at the battery's plug. A pulse is out only while a key is held.\n\n";
+
 /// What has to be typed.
 const SURE: &str = "wheels up";
 
@@ -165,8 +170,7 @@ fn at_the_car(config: &Config) -> Result<(), Fatal> {
     }
     // The outputs are not touched before the answer, but that they are free is known now.
     drop(Locks::take(&config.drive)?);
-    if !is_sure() {
-        say("Nothing was moved.\n");
+    if !is_sure(WARNING) {
         return Ok(());
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -189,20 +193,19 @@ fn at_the_car(config: &Config) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Asks whether the wheels are off the ground; whoever hesitates types something else.
-fn is_sure() -> bool {
-    say(&format!(
-        "This drives the motor and the servo of this car.\n\
-         Put the car on a stand: the wheels must turn freely, and touch nothing.\n\
-         Keep a hand at the battery's plug. A pulse is out only while a key is held.\n\n\
-         Type \"{SURE}\" to go on: "
-    ));
+/// Warns, and asks whether the wheels are off the ground; whoever hesitates types something else.
+pub(super) fn is_sure(warning: &str) -> bool {
+    say(&format!("{warning}Type \"{SURE}\" to go on: "));
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).is_ok() && line.trim() == SURE
+    let is_sure = io::stdin().lock().read_line(&mut line).is_ok() && line.trim() == SURE;
+    if !is_sure {
+        say("Nothing was moved.\n");
+    }
+    is_sure
 }
 
 /// A closed terminal, a `kill`: all end as `q` does.
-fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), Fatal> {
+pub(super) fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), Fatal> {
     let stop = Arc::clone(stop);
     let bug = |err: io::Error| Fatal::new(Exit::Bug, err);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,6 +5,8 @@
 //!
 //! Promises: never jumps with the wall clock. Sources: kernel: `clock_gettime(2)`.
 
+use std::time::Duration;
+
 use crate::hal::clock::{Clock, SystemClock};
 use crate::logic::units::Uptime;
 
@@ -12,6 +14,13 @@ use crate::logic::units::Uptime;
 #[must_use]
 pub fn now() -> Uptime {
     SystemClock.now()
+}
+
+/// The moment `span` before; no earlier than the clock's zero.
+#[must_use]
+pub fn before(now: Uptime, span: Duration) -> Uptime {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    Uptime::from_micros(now.as_micros().saturating_sub(micros))
 }
 
 #[cfg(test)]

@@ -5,26 +5,36 @@
 //! ```
 //!
 //! The parts are the ones that `run` would use, made the same way, so what works here works there. The
-//! outputs are only opened and set to neutral.
+//! outputs are only opened and set to neutral, and not even that while another program has them. What only a person can
+//! see, which way the wheels turn, is asked with `--hands` (`walk`).
 //!
-//! Promises: moves nothing; data on stdout; the exit code says whether hardware is missing.
+//! Promises: moves nothing without `--hands`; data on stdout; the exit code says whether hardware is missing.
 //! Knows nothing of: what a driver would see. Boards bring their own checks as they are added.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::lock::Locks;
 use super::{Fatal, chassis, clock, parts};
 use crate::cli::Exit;
 use crate::config::{Config, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
+use crate::logic::spread::Figures;
 
 #[cfg(feature = "pi")]
 mod hands;
+mod load;
+mod magnet;
+mod mover;
+mod person;
 mod sensors;
+mod steps;
+mod walk;
 
 /// Without the feature `pi` there are no hands to look at.
 #[cfg(not(feature = "pi"))]
@@ -40,17 +50,32 @@ const FRAMES: u32 = 15;
 /// Longest wait for a host. choice: as for dialling.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long pulses that software makes are watched. choice: a hundred of a servo's, so that p99 is one of them.
+const WATCH_PULSES: Duration = Duration::from_secs(2);
+
+/// How often neutral is written meanwhile. choice: often enough for pulses that end when nobody renews them.
+const RENEW: Duration = Duration::from_millis(50);
+
+/// Pulses that are so much too long in one case of a hundred are a fault. choice: a tenth of full throttle's 500 us.
+const SHAKY_US: u32 = 50;
+
 /// A date that no clock may lie before: when this was written. choice: certificates are not valid earlier.
 const CLOCK_FLOOR_S: u64 = 1_767_225_600; // 2026-01-01
 
 /// How a check ended: what was found, or what is wrong and what to do.
 type Finding = Result<String, String>;
 
-/// Runs every check and prints a line for each.
+/// Lines by name; `None` is a step that was left out.
+type Lines = Vec<(&'static str, Option<Finding>)>;
+
+/// Runs every check and prints a line for each; with `hands`, those that need somebody at the car instead.
 ///
 /// # Errors
 /// A part that `run` needs does not work.
-pub fn doctor(config: &Config) -> Result<(), Fatal> {
+pub fn doctor(config: &Config, hands: bool) -> Result<(), Fatal> {
+    if hands {
+        return walk::walk(config);
+    }
     let view = Arc::new(SimView::default());
     let mut checks = hands::checks(config);
     checks.extend([
@@ -61,14 +86,23 @@ pub fn doctor(config: &Config) -> Result<(), Fatal> {
         ("spider", spider(config)),
     ]);
     checks.extend(sensors::checks(config));
+    let lines = checks
+        .into_iter()
+        .map(|(name, finding)| (name, Some(finding)));
+    report(&lines.collect())
+}
+
+/// Prints the lines, and counts what is broken.
+fn report(lines: &Lines) -> Result<(), Fatal> {
     let mut text = String::new();
     let mut broken = 0;
-    for (name, finding) in &checks {
+    for (name, finding) in lines {
         let (mark, words) = match finding {
-            Ok(words) => ("ok  ", words),
-            Err(words) => ("FAIL", words),
+            Some(Ok(words)) => ("ok  ", words.as_str()),
+            Some(Err(words)) => ("FAIL", words.as_str()),
+            None => ("-   ", "left out"),
         };
-        broken += usize::from(finding.is_err());
+        broken += usize::from(matches!(finding, Some(Err(_))));
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{mark}  {name:<8} {words}");
     }
@@ -88,19 +122,59 @@ pub fn doctor(config: &Config) -> Result<(), Fatal> {
 }
 
 fn outputs(config: &Config, view: &Arc<SimView>) -> Finding {
+    // A car that is driven is not put to neutral by somebody who looks at it.
+    let _locks = Locks::take(&config.drive).map_err(|fatal| fatal.text)?;
     let (_, found) = chassis::found(&config.drive);
     let drive = chassis::with_learned(&config.drive, &found);
     let mut actuators =
         parts::actuators(&drive, &config.sim, view).map_err(|fatal| fatal.to_string())?;
     let neutral = drive.config.calibration.neutral();
-    actuators
-        .write(clock::now(), neutral, Cause::Exit)
-        .map_err(|err| format!("{}; see drive.output", parts::chain(&err)))?;
-    Ok(format!(
+    let mut write = || {
+        let written = actuators.write(clock::now(), neutral, Cause::Exit);
+        written.map_err(|err| format!("{}; see drive.output", parts::chain(&err)))?;
+        Ok::<_, String>(actuators.too_long())
+    };
+    let mut too_long = write()?;
+    if too_long.is_some() {
+        let watched_until = clock::now().after(WATCH_PULSES);
+        while clock::now() < watched_until {
+            thread::sleep(RENEW);
+            too_long = write()?;
+        }
+    }
+    let words = format!(
         "{}, neutral at {} and {} µs",
         config.drive.output.word(),
         neutral.throttle.get(),
         neutral.steering.get()
+    );
+    match too_long {
+        None => Ok(words),
+        Some(told) => pulses(told).map(|of| format!("{words}; {of}")),
+    }
+}
+
+/// How good pulses are that software makes, and what that means.
+fn pulses(told: Figures) -> Finding {
+    let Figures {
+        n,
+        p50_us,
+        p99_us,
+        max_us,
+    } = told;
+    if n == 0 {
+        return Ok("software PWM, which makes no pulse at neutral: the log tells how good they are when `run` ends".to_owned());
+    }
+    let words = format!(
+        "software PWM: {n} pulses, too long by {p50_us} µs (p50), {p99_us} µs (p99), {max_us} µs (max)"
+    );
+    if p99_us > SHAKY_US {
+        return Err(format!(
+            "{words}: servo and motor will twitch, for 50 µs are a tenth of full throttle; give it real-time priority (as              root, or with LimitRTPRIO as the service has it), or take pins with hardware PWM (pwm.kind = \"hardware\")"
+        ));
+    }
+    Ok(format!(
+        "{words}; 5 µs are a hundredth of full throttle, and a busy computer makes it worse"
     ))
 }
 
@@ -201,4 +275,30 @@ fn spider(config: &Config) -> Finding {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pulses_that_twitch_are_a_fault_and_good_ones_are_told_with_figures() {
+        let told = |n, p99_us| {
+            pulses(Figures {
+                n,
+                p50_us: 3,
+                p99_us,
+                max_us: 900,
+            })
+        };
+        assert!(told(0, 0).is_ok_and(|words| words.contains("no pulse at neutral")));
+        let good = "software PWM: 100 pulses, too long by 3 µs (p50), 50 µs (p99), 900 µs (max); 5 µs are a hundredth of \
+                    full throttle, and a busy computer makes it worse";
+        assert_eq!(told(100, 50), Ok(good.to_owned()));
+        let shaky = told(100, 51).unwrap_err();
+        assert!(
+            shaky.contains("51 µs (p99)") && shaky.contains("LimitRTPRIO"),
+            "{shaky}"
+        );
+    }
 }

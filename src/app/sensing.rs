@@ -275,7 +275,7 @@ impl Laps {
                     detector.resync(levels, at)
                 }
                 // Nothing was left unread after `now`: so all edges that are older than the lag have been told.
-                None => detector.advance(before(now, EDGE_LAG)),
+                None => detector.advance(clock::before(now, EDGE_LAG)),
             };
             let too_early = detector.early().wrapping_sub(early);
             self.board.readings.laps_early.add(too_early);
@@ -303,12 +303,6 @@ impl Laps {
             readings.laps_untold.count();
         }
     }
-}
-
-/// The moment `span` before.
-fn before(now: Uptime, span: Duration) -> Uptime {
-    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    Uptime::from_micros(now.as_micros().saturating_sub(micros))
 }
 
 struct Slow {

@@ -321,10 +321,26 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: Name::Doctor,
         summary: "probe camera, encoder, outputs and network; say what to do",
-        about: "Looks at everything the configuration names and says what is missing and how to mend it. Nothing moves.",
+        about: "Looks at everything the configuration names and says what is missing and how to mend it. Nothing moves. With \
+                --hands it asks somebody who stands at the car instead, in a terminal, with the wheels off the ground: which \
+                way the wheels turn, whether the lap sensor sees the mark, what the battery does under load.",
         positional: &[],
-        flags: &[CONFIG, SET],
-        examples: &[("spidercar doctor", "is this car fit to drive?")],
+        flags: &[
+            CONFIG,
+            SET,
+            one(
+                "--hands",
+                "",
+                "Move one output at a time, a little, when a key is pressed, and ask what was seen. Stop the service first.",
+            ),
+        ],
+        examples: &[
+            ("spidercar doctor", "is this car fit to drive?"),
+            (
+                "spidercar doctor --hands",
+                "is left left, is forward forward?",
+            ),
+        ],
         exits: &[
             Exit::Done,
             Exit::Bug,

@@ -172,7 +172,10 @@ impl Said {
         }
         Ok(match command.name {
             Name::Run => Asked::Work(Work::Run(self.given()?)),
-            Name::Doctor => Asked::Work(Work::Doctor(self.given()?)),
+            Name::Doctor => Asked::Work(Work::Doctor {
+                hands: self.find("--hands").is_some(),
+                given: self.given()?,
+            }),
             Name::Neutral => Asked::Work(Work::Neutral(self.given()?)),
             Name::Spider => Asked::Work(Work::Spider {
                 faults: self.all("--fault")?,

@@ -7,95 +7,26 @@ Each check starts a program of its own, waits for conditions with a deadline, an
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import sys
 import termios
 import time
 from pathlib import Path
 
-PATIENCE_S = 20
+from program import Program, run
+
 HOLD_S = 1.0
 RIGHT, UP = "\x1b[C", "\x1b[A"
 
 
-class Calibrate:
-    """The program in a terminal of its own."""
-
-    def __init__(self, binary, folder, name):
-        self.log = folder / f"{name}.jsonl"
-        self.state = folder / f"{name}.json"
-        command = [binary, "calibrate", "--set", f"sim.actuator_log={self.log}", "--set", f"drive.state_file={self.state}"]
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "vt100"
-            os.execv(binary, command)
-        self.said = ""
-        self.code = None
-
-    def read(self, wait=0.0):
-        ready, _, _ = select.select([self.terminal], [], [], wait)
-        if ready:
-            try:
-                self.said += os.read(self.terminal, 65536).decode(errors="replace")
-            except OSError:
-                pass  # the other end is gone
-
-    def type(self, keys):
-        os.write(self.terminal, keys.encode())
-
-    def writes(self):
-        text = self.log.read_text() if self.log.exists() else ""
-        return [json.loads(line) for line in text.split("\n")[:-1]]
-
-    def last(self):
-        return self.writes()[-1]
-
-    def until(self, what, holds, press=None):
-        """Waits for a condition, and presses a key 30 times a second meanwhile, as a held one does."""
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            self.read(0.033)
-            if press:
-                self.type(press)
-            try:
-                if holds():
-                    return
-            except (IndexError, OSError):
-                pass
-            assert time.monotonic() < end, f"waited for {what}; the log ends {self.writes()[-3:]}, the screen {self.said[-600:]!r}"
-
-    def until_says(self, text):
-        self.until(f"{text!r} on the screen", lambda: text in self.said)
+class Calibrate(Program):
+    """A car that is calibrated."""
 
     def begin(self):
         """Says that the wheels are up, and waits for the screen."""
-        self.until_says("to go on:")
-        self.type("wheels up\n")
+        self.sure()
         self.until_says("1-8: which pulse")
-
-    def throttle_is(self, us):
-        return lambda: self.last()["throttle_us"] == us
-
-    def ends(self):
-        """The exit code; what is left on the screen is read."""
-        end = time.monotonic() + PATIENCE_S
-        while self.code is None:
-            self.read(0.01)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.code = os.waitstatus_to_exitcode(status)
-            assert time.monotonic() < end, "the program does not end"
-        for _ in range(20):
-            self.read(0.01)
-        return self.code
-
-    def close(self):
-        if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
 
 
 def a_key_that_is_held_moves_and_one_that_is_not_does_not(car):
@@ -205,23 +136,6 @@ CHECKS = [
 ]
 
 
-def main():
-    binary, folder = sys.argv[1], Path(sys.argv[2])
-    failed = 0
-    for check in CHECKS:
-        name = check.__name__
-        car = Calibrate(binary, folder, name)
-        try:
-            check(car)
-            print(f"ok    {name.replace('_', ' ')}", flush=True)
-        except AssertionError as why:
-            failed += 1
-            print(f"FAIL  {name.replace('_', ' ')}: {why}", flush=True)
-        finally:
-            car.close()
-    print("all good" if failed == 0 else f"{failed} failed")
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    binary, folder = sys.argv[1], Path(sys.argv[2])
+    run(CHECKS, lambda check: Calibrate(binary, folder, check.__name__, ["calibrate"]))

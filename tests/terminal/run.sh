@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Calibrates a simulated car in a terminal, by keys; the actuator log is the judge.
+# Calibrates and examines a simulated car in a terminal, by keys; the actuator log is the judge.
 #
 # Runs where: a developer's or CI machine. Needs: python3 (its pty module). Changes: nothing that stays.
 # usage: run.sh PATH-TO-SPIDERCAR
@@ -12,3 +12,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 "$here/calibrate.py" "$binary" "$folder"
+python3 "$here/doctor.py" "$binary" "$folder"

@@ -80,7 +80,8 @@ pub fn lines(desk: &Desk, now: Uptime, status: &Status, stored: u8, about: &str)
 }
 
 /// The state of the car, or what keeps it from being armed.
-fn car(status: &Status) -> String {
+#[must_use]
+pub fn car(status: &Status) -> String {
     let reasons: Vec<&str> = REASONS
         .iter()
         .filter(|(bit, _)| status.refusals.contains(*bit))
