@@ -3,7 +3,7 @@
 #
 # usage: build-pi.sh [--fast] [CARGO-BUILD-ARGUMENT...]
 #   --fast    for tests: no link-time optimisation and no debug information, so minutes less; the code is the same
-#   others    go to `cargo build` as they are: --features pi, --profile NAME, --example NAME ...
+#   others    go to `cargo build` as they are: --profile NAME, --example NAME ... (it builds with all features)
 #
 #   work tree ──(read only)──┐
 #   ~/.cargo ────────────────┼──▶ Debian trixie (amd64) with aarch64 compilers ──▶ program ──▶ stripped + .debug
@@ -34,6 +34,7 @@ case " ${arguments[*]-} " in
     *" --profile "* | *" --profile="*) ;;
     *) arguments=(--release "${arguments[@]}") ;;
 esac
+arguments=(--all-features "${arguments[@]}")
 if [ "$(id -u)" != 0 ]; then
     exec sudo --preserve-env=CARGO_HOME HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "$@"
 fi

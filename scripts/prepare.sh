@@ -42,6 +42,8 @@ if [ "$what" = test ]; then
     need turnserver coturn
     need dmsetup dmsetup # a disk of an emulated machine that remembers its writes
     need mke2fs e2fsprogs
+    need pkg-config pkg-config # finds the unpacked libcamera (with-libcamera.sh)
+    [ -n "$(find /usr/lib -name 'libclang*.so*' -print -quit)" ] || missing+=(libclang-dev) # reads its headers
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "prepare: installing ${missing[*]}"

@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 
-steps=(format clippy no-std docs deny shell unit fuzz e2e power-cut terminal page page-ui drive interop machine)
+steps=(format clippy no-std docs deny shell unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine)
 case "${1:-}" in
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
@@ -41,9 +41,13 @@ run() {
 }
 
 step_format() { cargo fmt --check; }
-step_clippy() { cargo clippy --locked --all-targets --all-features -- -D warnings; }
+# Twice: with libcamera and without, for each has lines of its own.
+step_clippy() {
+    scripts/with-libcamera.sh cargo clippy --locked --all-targets --all-features -- -D warnings &&
+        cargo clippy --locked --lib --bins -- -D warnings
+}
 step_no_std() { cargo check --locked --lib --no-default-features; }
-step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items; }
+step_docs() { RUSTDOCFLAGS="-D warnings" scripts/with-libcamera.sh cargo doc --locked --no-deps --all-features --document-private-items; }
 step_deny() {
     local version=0.20.2
     if [ "$("$cache/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $version" ]; then
@@ -61,6 +65,7 @@ step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
         --test reachable --test stop_schedules --test vehicle_properties --test wire_golden
 }
+step_libcamera() { scripts/with-libcamera.sh cargo test --locked --features libcamera --lib csi; }
 step_fuzz() { tests/fuzz/run.sh; }
 step_e2e() { cargo test --locked --no-fail-fast --test '*_e2e'; }
 step_power_cut() { tests/power_cut/run.sh "$binary"; }

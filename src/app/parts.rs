@@ -11,7 +11,8 @@ use super::fault::{Faults, FaultyCamera};
 use super::{Fatal, video};
 use crate::cli::Exit;
 use crate::config::hardware::Wiring;
-use crate::config::{CameraSource, Config, Drive, EncoderKind, Sim};
+use crate::config::{Camera as CameraSettings, CameraSource, Config, Drive, EncoderKind, Sim};
+use crate::hal::csi;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
 use crate::hal::{Actuators, Camera, CameraError, Encoder, EncoderError};
@@ -75,9 +76,14 @@ type MakeEncoder = Box<dyn FnMut() -> Result<Box<dyn Encoder>, EncoderError> + S
 
 /// How to make the camera that `camera.source` names.
 fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
-    let camera = config.camera;
+    let camera = &config.camera;
     let (width, height, fps) = (camera.width, camera.height, camera.fps);
     match camera.source {
+        CameraSource::Libcamera if csi::built_for().is_some() => {
+            let settings = csi_settings(camera);
+            let desk = Arc::new(csi::Desk::new(camera.controls));
+            Ok(Box::new(move || csi::open(&settings, Arc::clone(&desk))))
+        }
         CameraSource::Sim => Ok(Box::new(move || {
             let settings = SimCameraSettings { width, height, fps };
             Ok(Box::new(SimCamera::open(settings, Arc::clone(&view))?))
@@ -85,6 +91,25 @@ fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
         CameraSource::Libcamera | CameraSource::V4l => {
             Err(not_built("camera.source", camera.source.word()))
         }
+    }
+}
+
+/// What is asked of a CSI camera.
+fn csi_settings(camera: &CameraSettings) -> csi::CsiSettings {
+    csi::CsiSettings {
+        which: match &camera.id {
+            Some(id) => csi::Which::Id(id.clone()),
+            None => csi::Which::Index(camera.index),
+        },
+        width: camera.width,
+        height: camera.height,
+        fps: camera.fps,
+        turn: csi::Turn {
+            rotation: camera.rotation,
+            flip_horizontal: camera.flip_horizontal,
+            flip_vertical: camera.flip_vertical,
+        },
+        controls: camera.controls,
     }
 }
 

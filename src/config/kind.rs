@@ -12,6 +12,8 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use crate::logic::camera::Dial;
+
 /// What a key may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -93,6 +95,20 @@ pub(super) const fn millis(default: i64, range: &RangeInclusive<Duration>) -> Ki
         range.end().as_millis() as i64,
         "ms",
     )
+}
+
+/// A key that says where a dial of the camera stands at first.
+pub(super) const fn dial(dial: Dial, unit: &'static str) -> Kind {
+    let (least, most) = dial.range();
+    let default = dial.default_value();
+    // -1 stands beside a range that begins at 0, and 0 beside one that begins above it.
+    let min = if default < 0 { default } else { least };
+    let kind = whole(default as i64, min as i64, most as i64, unit);
+    if default == 0 && least > 0 {
+        or_zero(kind)
+    } else {
+        kind
+    }
 }
 
 /// The same kind with 0 allowed besides its range.

@@ -15,11 +15,12 @@
 //! which they are printed.
 //! Knows nothing of: files, and what values mean together (`meaning.rs`).
 
-use super::kind::{Kind, flag, millis, or_zero, stepped, text, whole, word};
+use super::kind::{Kind, dial, flag, millis, or_zero, stepped, text, whole, word};
 use super::words::{
     BatteryKind, CameraSource, EncoderKind, IcePolicy, LapKind, LapRule, LogLevel, NeutralKind,
     Output, PwmKind, RemoteCalibration, ReverseKind, SteeringKind,
 };
+use crate::logic::camera::Dial;
 use crate::logic::failsafe::FailsafeConfig;
 use crate::logic::units::PulseWidth;
 
@@ -181,6 +182,50 @@ keys! {
         CameraRotation "rotation"
             stepped(0, 0, 270, 90, "degrees"),
             "Turn the picture clockwise, for a camera that is mounted sideways or upside down.";
+        CameraFlipHorizontal "flip_horizontal"
+            flag(false),
+            "Exchange left and right, as in a mirror.";
+        CameraFlipVertical "flip_vertical"
+            flag(false),
+            "Exchange up and down.";
+        CameraIndex "index"
+            whole(0, 0, 15, "(camera)"),
+            "Which CSI camera, if there are several: its place in the list of `spidercar doctor`.";
+        CameraId "id"
+            text("", "libcamera's name of a camera, or a part of it that no other has, or \"\" to go by `index`"),
+            "Which CSI camera, by name: names stay when another camera is plugged in.";
+    }
+    "camera.controls", "Where the dials of CSI cameras stand at first. At its default the camera decides; a driver can move them."; {
+        ControlsExposureUs "exposure_us"
+            dial(Dial::ExposureUs, "us"),
+            "Exposure time. Short ones keep a fast car's picture sharp, and dark. 0: automatic.";
+        ControlsGainPermille "gain_permille"
+            dial(Dial::GainPermille, "permille"),
+            "Amplification of the sensor; 1000 is none, more is brighter and noisier. 0: automatic.";
+        ControlsColourKelvin "colour_kelvin"
+            dial(Dial::ColourKelvin, "K"),
+            "Colour temperature of the light: 2800 for bulbs, 5600 for the sun. 0: automatic white balance.";
+        ControlsRedPermille "red_permille"
+            dial(Dial::RedPermille, "permille"),
+            "Amplification of red, for a white balance by hand, with `blue_permille`. 0: automatic.";
+        ControlsBluePermille "blue_permille"
+            dial(Dial::BluePermille, "permille"),
+            "Amplification of blue, with `red_permille`. 0: automatic.";
+        ControlsFocusMillidioptre "focus_millidioptre"
+            dial(Dial::FocusMilli, "thousandths of a dioptre"),
+            "Where the lens focuses: 0 far away, 1000 at 1 m, 10000 at 10 cm. -1: continuous autofocus, if there is any.";
+        ControlsZoomPermille "zoom_permille"
+            dial(Dial::ZoomPermille, "permille"),
+            "Enlargement: 2000 shows half of the width and height.";
+        ControlsZoomXPermille "zoom_x_permille"
+            dial(Dial::ZoomX, "permille"),
+            "Which part is enlarged: -1000 at the left edge, 1000 at the right one.";
+        ControlsZoomYPermille "zoom_y_permille"
+            dial(Dial::ZoomY, "permille"),
+            "Which part is enlarged: -1000 at the upper edge, 1000 at the lower one.";
+        ControlsLeastFps "least_fps"
+            dial(Dial::LeastFps, "frames/s"),
+            "How few frames a second automatic exposure may take in the dark. 0: always `camera.fps`.";
     }
     "encoder", "Frames to H.264."; {
         EncoderKind "kind"

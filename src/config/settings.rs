@@ -17,6 +17,7 @@ use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
 use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Rotation};
+use crate::logic::camera::Controls;
 use crate::logic::drive::DriveConfig;
 use crate::logic::failsafe::FailsafeConfig;
 use crate::logic::pace::PaceConfig;
@@ -111,7 +112,7 @@ pub struct Ice {
 }
 
 /// The camera (`[camera]`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Camera {
     /// Where frames come from.
     pub source: CameraSource,
@@ -123,6 +124,16 @@ pub struct Camera {
     pub fps: u32,
     /// How far to turn the picture.
     pub rotation: Rotation,
+    /// Left and right are exchanged after that.
+    pub flip_horizontal: bool,
+    /// Up and down are exchanged after that.
+    pub flip_vertical: bool,
+    /// Which CSI camera, by its place in the list.
+    pub index: u32,
+    /// Which CSI camera, by its name or a part of that.
+    pub id: Option<String>,
+    /// Where the dials of CSI cameras stand at first.
+    pub controls: Controls,
 }
 
 /// Motor and servo (`[drive]` and `[drive.calibration]`).

@@ -33,8 +33,13 @@ pub use layout::{ChromaLayout, Layout};
 
 /// Memory of a driver, which holds one picture at a time.
 pub trait Pixels: fmt::Debug + Send + Sync {
-    /// All samples, readable by the processor.
+    /// All samples, readable by the processor. It may cost a look at the caches: ask only to read.
     fn bytes(&self) -> &[u8];
+
+    /// How many bytes there are.
+    fn size(&self) -> usize {
+        self.bytes().len()
+    }
 
     /// The same memory for another device, where it can be shared.
     fn dmabuf(&self) -> Option<BorrowedFd<'_>>;
@@ -123,7 +128,7 @@ impl Frame {
     #[must_use]
     pub fn lent(layout: Layout, pixels: Arc<dyn Pixels>, home: Home) -> Option<Self> {
         layout
-            .fits(pixels.bytes().len())
+            .fits(pixels.size())
             .then(|| Self::made(layout, Memory::Lent(pixels), Some(home)))
     }
 

@@ -33,6 +33,7 @@ use crate::logic::units::{Kbps, Uptime};
 #[cfg(feature = "pi")]
 pub mod car;
 pub mod clock;
+pub mod csi;
 #[doc(hidden)]
 pub mod figure;
 pub mod frame;

@@ -24,6 +24,7 @@
 
 pub mod backoff;
 pub mod battery;
+pub mod camera;
 pub mod drive;
 pub mod esc;
 pub mod failsafe;

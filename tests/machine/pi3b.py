@@ -23,7 +23,7 @@ class Pi3b(Machine):
     """The machine."""
 
     program = "qemu-system-aarch64"
-    system = System("arm64", ("phy-generic", "dwc2", "rndis_host", "configfs", "gpio-sim"), ("libstdc++6",))
+    system = System("arm64", ("phy-generic", "dwc2", "rndis_host", "configfs", "gpio-sim"), ("libstdc++6", "libcamera-ipa"))
     tty = "ttyS1,115200"
     # rppal maps the registers through /dev/mem, which the kernel's own GPIO driver holds.
     append = Machine.append + " iomem=relaxed"

@@ -12,9 +12,10 @@ use super::{Found, Meaning, Noted, some_text};
 use crate::config::fault;
 use crate::config::hardware::Wiring;
 use crate::config::kind::Value;
-use crate::config::schema::Id;
+use crate::config::schema::{Id, KEYS};
 use crate::config::settings::{Camera, Drive, Safety, Sim};
 use crate::config::words::{CameraSource, RemoteCalibration, ReverseKind, Rotation};
+use crate::logic::camera::{Controls, Dial};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
 };
@@ -32,13 +33,35 @@ impl Meaning<'_> {
             Rotation::from_degrees(degrees)
                 .unwrap_or_else(|| unreachable!("the schema allows quarter turns only"))
         });
+        let flip_horizontal = self.flag(Id::CameraFlipHorizontal);
+        let flip_vertical = self.flag(Id::CameraFlipVertical);
+        let index = self.whole(Id::CameraIndex);
+        let id = self.text(Id::CameraId).map(some_text);
+        let controls = self.controls();
         Ok(Camera {
             source: source?,
             width: width?,
             height: height?,
             fps: fps?,
             rotation: rotation?,
+            flip_horizontal: flip_horizontal?,
+            flip_vertical: flip_vertical?,
+            index: index?,
+            id: id?,
+            controls: controls?,
         })
+    }
+
+    fn controls(&self) -> Found<Controls> {
+        let mut controls = Controls::default();
+        let ids = KEYS.iter().filter(|id| id.key().table == "camera.controls");
+        for id in ids {
+            let dial = Dial::from_word(id.key().name)
+                .unwrap_or_else(|| unreachable!("keys of camera.controls are named as dials"));
+            let value = self.whole(*id)?;
+            assert!(controls.set(dial, value), "the schema has the dial's range");
+        }
+        Ok(controls)
     }
 
     pub(super) fn drive(&mut self) -> Found<Drive> {

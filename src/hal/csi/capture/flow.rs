@@ -1,0 +1,366 @@
+//! An open camera: a few buffers that go round, and the newest picture for whoever asks.
+//!
+//! ```text
+//!            ┌────────── idle ◀───────── cancelled or spoilt ◀──────┐
+//!            ▼                                                      │
+//!   queue ─▶ libcamera, its own thread ─▶ done (channel) ─▶ newest: lent ─▶ Frame ─▶ dropped: home (channel) ─┐
+//!            ▲                                          └▶ older: at once again                               │
+//!            └──────────────────────────── next call or wait ◀────────────────────────────────────────────────┘
+//! ```
+//!
+//! Every buffer has one request of its own for good; the request is in libcamera, in the channel, idle, or kept here while
+//! its picture is lent. A camera that cannot be told a rate (libcamera's virtual one makes pictures as fast as they are
+//! asked for) is asked for one at a time, when it is due.
+//!
+//! Closing: the camera is stopped with its callbacks still in place, so that every request comes back; then the requests
+//! go, then the camera, its buffers and the manager. A picture that is still out keeps its memory by itself (`raw`).
+//!
+//! Promises: the driver has no buffer whose picture is out; a camera that gives nothing is an error after [`patience`].
+//! Knows nothing of: how it was configured.
+//! Sources: libcamera `camera.h`, `request.h` (`Request::reuse`), `framebuffer.h` (`FrameMetadata`).
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use libcamera::camera::ActiveCamera;
+use libcamera::controls::SensorTimestamp;
+use libcamera::framebuffer_allocator::FrameBufferAllocator;
+use libcamera::request::{Request, RequestStatus, ReuseFlag};
+use libcamera::stream::Stream;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::dials::{self, Optics};
+use super::manager::Manager;
+use super::pool::{self, Pool};
+use super::raw::{Buffer, Handle};
+use super::{Event, failed};
+use crate::hal::clock::{Clock, SystemClock};
+use crate::hal::csi::{Desk, moment};
+use crate::hal::frame::{Frame, Home, Layout, Memory, Pixels};
+use crate::hal::{Camera, CameraError};
+use crate::logic::camera::Controls;
+use crate::logic::units::Uptime;
+
+/// Frame times without a picture after which a camera counts as stalled, and the bounds of that.
+/// choice: a frame or two may be lost; a second is what a moving car may go without a picture.
+const PATIENCE_FRAMES: u32 = 15;
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(400);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same for the first picture. measured: a Pi's cameras are said to take 0.3 to 0.6 s to start; none was at hand.
+const FIRST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a wait for a picture lasts before the buffers that came home meanwhile are looked at.
+/// choice: a quarter of a frame time at 30 a second.
+const LOOK_HOME: Duration = Duration::from_millis(8);
+
+/// An open camera. The order of the fields is the order in which they go.
+pub(super) struct CsiCamera {
+    name: String,
+    /// Requests that wait to be queued.
+    idle: Vec<Request>,
+    /// Requests whose pictures are out, by slot.
+    lent: Vec<Option<Request>>,
+    events: Receiver<Event>,
+    camera: Handle<ActiveCamera<'static>>,
+    /// Keeps the frame buffers that the requests hold.
+    _allocator: FrameBufferAllocator,
+    _manager: Arc<Manager>,
+
+    buffers: Vec<Arc<Buffer>>,
+    home: Home,
+    came_home: Receiver<Memory>,
+    stream: Stream,
+    layout: Layout,
+    optics: Optics,
+    desk: Arc<Desk>,
+    seen: u32,
+    /// Where the dials stood in the last request.
+    controls: Controls,
+    pace: Option<Pace>,
+    in_flight: usize,
+    last_at: Uptime,
+    patience: Duration,
+    clock: SystemClock,
+    is_gone: bool,
+    is_untimed: bool,
+}
+
+/// When the next picture of a camera without a rate is due.
+struct Pace {
+    period: Duration,
+    due_at: Uptime,
+}
+
+/// How long a camera may give nothing.
+fn patience(fps: u32) -> Duration {
+    let frames = Duration::from_secs(1) * PATIENCE_FRAMES / fps.max(1);
+    frames.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+}
+
+/// What a camera that was started is made of.
+pub(super) struct Started {
+    pub(super) manager: Arc<Manager>,
+    pub(super) camera: Handle<ActiveCamera<'static>>,
+    pub(super) pool: Pool,
+    pub(super) events: Receiver<Event>,
+    pub(super) optics: Optics,
+    pub(super) desk: Arc<Desk>,
+    pub(super) controls: Controls,
+}
+
+impl CsiCamera {
+    /// A camera that was started, with all of its buffers on the way.
+    pub(super) fn new(started: Started) -> Result<Self, CameraError> {
+        let Started {
+            manager,
+            camera,
+            pool,
+            events,
+            optics,
+            desk,
+            controls,
+        } = started;
+        let Pool {
+            allocator,
+            requests,
+            buffers,
+            stream,
+            layout,
+        } = pool;
+        let pace = (!dials::keeps_a_rate(camera.controls())).then(|| Pace {
+            period: Duration::from_secs(1) / optics.fps.max(1),
+            due_at: Uptime::ZERO,
+        });
+        let (home, came_home) = sync_channel(buffers.len());
+        let mut new = Self {
+            name: camera.id().to_owned(),
+            lent: buffers.iter().map(|_| None).collect(),
+            idle: requests,
+            events,
+            camera,
+            _allocator: allocator,
+            _manager: manager,
+            buffers,
+            home,
+            came_home,
+            stream,
+            layout,
+            optics,
+            desk,
+            seen: 0,
+            controls,
+            pace,
+            in_flight: 0,
+            last_at: Uptime::ZERO,
+            patience: FIRST_PATIENCE,
+            clock: SystemClock,
+            is_gone: false,
+            is_untimed: false,
+        };
+        new.queue()?;
+        Ok(new)
+    }
+
+    /// Queues what is idle, as far as the rate allows.
+    fn queue(&mut self) -> Result<(), CameraError> {
+        loop {
+            if let Some(pace) = &mut self.pace {
+                let now = self.clock.now();
+                if self.in_flight > 0 || now < pace.due_at {
+                    return Ok(());
+                }
+                // From when it was due, unless that is long ago.
+                pace.due_at = pace.due_at.after(pace.period).max(now);
+            }
+            let Some(mut request) = self.idle.pop() else {
+                return Ok(());
+            };
+            if request.status() != RequestStatus::Pending {
+                request.reuse(ReuseFlag::REUSE_BUFFERS);
+            }
+            if let Some(wanted) = self.desk.newer_than(&mut self.seen) {
+                let missing = dials::write(
+                    request.controls_mut(),
+                    self.camera.controls(),
+                    self.optics,
+                    Some(&self.controls),
+                    &wanted,
+                );
+                self.controls = wanted;
+                if !missing.is_empty() {
+                    tracing::warn!(camera = self.name, dials = ?missing, "the camera has no such control");
+                }
+            }
+            if let Err((request, source)) = self.camera.queue_request(request) {
+                self.idle.push(request);
+                return Err(if self.is_gone {
+                    self.gone()
+                } else {
+                    failed(&self.name, "queue a request", source)
+                });
+            }
+            self.in_flight += 1;
+        }
+    }
+
+    /// Takes back what came home.
+    fn take_home(&mut self) {
+        while let Ok(memory) = self.came_home.try_recv() {
+            let Memory::Lent(pixels) = memory else {
+                continue; // not ours
+            };
+            let slot = usize::try_from(pixels.slot()).unwrap_or(usize::MAX);
+            if let Some(buffer) = self.buffers.get(slot) {
+                buffer.give_back();
+            }
+            if let Some(request) = self.lent.get_mut(slot).and_then(Option::take) {
+                self.idle.push(request);
+            }
+        }
+    }
+
+    /// Takes in what libcamera said; the newest picture of it.
+    fn hear(&mut self, event: Event, newest: &mut Option<Request>) {
+        match event {
+            Event::Gone => self.is_gone = true,
+            Event::Done(request) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                if pool::is_good(&request, self.stream) {
+                    self.idle.extend(newest.replace(request));
+                } else {
+                    tracing::debug!(camera = self.name, "a picture was spoilt");
+                    self.idle.push(request);
+                }
+            }
+        }
+    }
+
+    /// Waits for the next picture and takes the newest.
+    fn wait(&mut self) -> Result<Request, CameraError> {
+        let mut newest = None;
+        let began_at = self.clock.now();
+        loop {
+            self.take_home();
+            loop {
+                match self.events.try_recv() {
+                    Ok(event) => self.hear(event, &mut newest),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => self.is_gone = true,
+                }
+                if self.is_gone {
+                    return Err(self.gone());
+                }
+            }
+            self.queue()?;
+            if let Some(request) = newest {
+                return Ok(request);
+            }
+            let silent = self.clock.now().since(began_at);
+            if silent >= self.patience {
+                return Err(CameraError::Stalled {
+                    camera: self.name.clone(),
+                    silent,
+                });
+            }
+            match self.events.recv_timeout(self.look_again()) {
+                Ok(event) => self.hear(event, &mut newest),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.is_gone = true,
+            }
+        }
+    }
+
+    /// How long to wait for libcamera before the rest is looked after.
+    fn look_again(&self) -> Duration {
+        let due = self.pace.as_ref().filter(|_| self.in_flight == 0);
+        let due = due.map_or(LOOK_HOME, |pace| pace.due_at.since(self.clock.now()));
+        due.min(LOOK_HOME)
+    }
+
+    fn gone(&self) -> CameraError {
+        CameraError::Missing {
+            camera: self.name.clone(),
+            source: "it was unplugged".into(),
+        }
+    }
+
+    /// When a picture was caught.
+    fn caught_at(&mut self, request: &Request) -> Uptime {
+        let now = self.clock.now();
+        let stamp = request.metadata().get::<SensorTimestamp>().ok();
+        let caught_at = stamp
+            .and_then(|stamp| u64::try_from(stamp.0).ok())
+            .and_then(|stamp| moment::caught_at(stamp, now, boottime()));
+        if caught_at.is_none() && !self.is_untimed {
+            self.is_untimed = true;
+            tracing::warn!(
+                camera = self.name,
+                "its timestamps make no sense; the time of delivery has to do"
+            );
+        }
+        self.last_at = caught_at.unwrap_or(now).max(self.last_at);
+        self.last_at
+    }
+}
+
+impl Camera for CsiCamera {
+    fn next_frame(&mut self) -> Result<Frame, CameraError> {
+        let request = self.wait()?;
+        self.patience = patience(self.optics.fps);
+        let captured_at = self.caught_at(&request);
+        let number = pool::sequence(&request, self.stream);
+        let slot = usize::try_from(request.cookie()).unwrap_or(usize::MAX);
+        let bug = |camera: &Self| {
+            failed(
+                &camera.name,
+                "find its buffer",
+                std::io::ErrorKind::InvalidData.into(),
+            )
+        };
+        let Some(buffer) = self.buffers.get(slot).map(Arc::clone) else {
+            return Err(bug(self));
+        };
+        let pixels: Arc<dyn Pixels> = buffer;
+        if let Some(place) = self.lent.get_mut(slot) {
+            *place = Some(request);
+        }
+        let mut frame =
+            Frame::lent(self.layout, pixels, self.home.clone()).ok_or_else(|| bug(self))?;
+        frame.set_capture(captured_at, number);
+        Ok(frame)
+    }
+}
+
+impl Drop for CsiCamera {
+    fn drop(&mut self) {
+        // The callbacks are still there: every request that libcamera has comes back, cancelled.
+        if let Err(err) = self.camera.stop() {
+            tracing::warn!(camera = self.name, %err, "the camera does not stop");
+        }
+        while self.events.try_recv().is_ok() {}
+        self.idle.clear();
+        self.lent.clear();
+    }
+}
+
+/// Now, on the clock that goes on while the board sleeps.
+fn boottime() -> Uptime {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
+    Uptime::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_some_frames_but_never_more_than_a_second() {
+        for (fps, millis) in [(1, 1000), (15, 1000), (30, 500), (60, 400), (0, 1000)] {
+            assert_eq!(patience(fps), Duration::from_millis(millis), "{fps}");
+        }
+    }
+}
