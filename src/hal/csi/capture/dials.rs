@@ -39,11 +39,6 @@ pub(super) struct Optics {
     pub(super) most: Option<Part>,
 }
 
-/// Whether the camera can be told how long a frame takes.
-pub(super) fn keeps_a_rate(camera: &ControlInfoMap) -> bool {
-    has::<FrameDurationLimits>(camera)
-}
-
 fn has<C: Control>(camera: &ControlInfoMap) -> bool {
     camera.find(C::ID).is_ok()
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Every buffer has one request of its own for good; the request is in libcamera, in the channel, idle, or kept here while
-//! its picture is lent. A camera that cannot be told a rate (libcamera's virtual one makes pictures as fast as they are
-//! asked for) is asked for one at a time, when it is due.
+//! its picture is lent. A camera may run faster than it was told (libcamera's virtual one makes pictures as fast as they
+//! are asked for), so requests are queued at little more than the rate that was asked for.
 //!
 //! Closing: the camera is stopped with its callbacks still in place, so that every request comes back; then the requests
 //! go, then the camera, its buffers and the manager. A picture that is still out keeps its memory by itself (`raw`).
@@ -30,6 +30,7 @@ use libcamera::request::{Request, RequestStatus, ReuseFlag};
 use libcamera::stream::Stream;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::configure::BUFFERS;
 use super::dials::{self, Optics};
 use super::manager::Manager;
 use super::pool::{self, Pool};
@@ -50,6 +51,10 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same for the first picture. measured: a Pi's cameras are said to take 0.3 to 0.6 s to start; none was at hand.
 const FIRST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The shortest time between two requests, in percent of a frame time. choice: a sensor's rate is nearer to what it was
+/// told than that, so one that keeps it never waits for a request.
+const RATE_PERCENT: u32 = 95;
 
 /// How long a wait for a picture lasts before the buffers that came home meanwhile are looked at.
 /// choice: a quarter of a frame time at 30 a second.
@@ -78,8 +83,7 @@ pub(super) struct CsiCamera {
     seen: u32,
     /// Where the dials stood in the last request.
     controls: Controls,
-    pace: Option<Pace>,
-    in_flight: usize,
+    pace: Pace,
     last_at: Uptime,
     patience: Duration,
     clock: SystemClock,
@@ -87,10 +91,30 @@ pub(super) struct CsiCamera {
     is_untimed: bool,
 }
 
-/// When the next picture of a camera without a rate is due.
+/// How fast requests may be queued: as many as there are buffers at once, and then at a rate.
 struct Pace {
-    period: Duration,
-    due_at: Uptime,
+    interval: Duration,
+    /// When all that was queued so far would be done at this rate.
+    done_at: Uptime,
+}
+
+impl Pace {
+    fn new(fps: u32) -> Self {
+        Self {
+            interval: Duration::from_secs(1) * RATE_PERCENT / 100 / fps.max(1),
+            done_at: Uptime::ZERO,
+        }
+    }
+
+    /// When the next request may be queued.
+    fn opens_at(&self) -> Uptime {
+        let ahead = u64::try_from((self.interval * BUFFERS).as_micros()).unwrap_or(0);
+        Uptime::from_micros(self.done_at.as_micros().saturating_sub(ahead))
+    }
+
+    fn queued(&mut self, now: Uptime) {
+        self.done_at = self.done_at.max(now).after(self.interval);
+    }
 }
 
 /// How long a camera may give nothing.
@@ -129,10 +153,7 @@ impl CsiCamera {
             stream,
             layout,
         } = pool;
-        let pace = (!dials::keeps_a_rate(camera.controls())).then(|| Pace {
-            period: Duration::from_secs(1) / optics.fps.max(1),
-            due_at: Uptime::ZERO,
-        });
+        let pace = Pace::new(optics.fps);
         let (home, came_home) = sync_channel(buffers.len());
         let mut new = Self {
             name: camera.id().to_owned(),
@@ -152,7 +173,6 @@ impl CsiCamera {
             seen: 0,
             controls,
             pace,
-            in_flight: 0,
             last_at: Uptime::ZERO,
             patience: FIRST_PATIENCE,
             clock: SystemClock,
@@ -166,13 +186,9 @@ impl CsiCamera {
     /// Queues what is idle, as far as the rate allows.
     fn queue(&mut self) -> Result<(), CameraError> {
         loop {
-            if let Some(pace) = &mut self.pace {
-                let now = self.clock.now();
-                if self.in_flight > 0 || now < pace.due_at {
-                    return Ok(());
-                }
-                // From when it was due, unless that is long ago.
-                pace.due_at = pace.due_at.after(pace.period).max(now);
+            let now = self.clock.now();
+            if self.idle.is_empty() || self.pace.opens_at() > now {
+                return Ok(());
             }
             let Some(mut request) = self.idle.pop() else {
                 return Ok(());
@@ -201,7 +217,7 @@ impl CsiCamera {
                     failed(&self.name, "queue a request", source)
                 });
             }
-            self.in_flight += 1;
+            self.pace.queued(now);
         }
     }
 
@@ -226,7 +242,6 @@ impl CsiCamera {
         match event {
             Event::Gone => self.is_gone = true,
             Event::Done(request) => {
-                self.in_flight = self.in_flight.saturating_sub(1);
                 if pool::is_good(&request, self.stream) {
                     self.idle.extend(newest.replace(request));
                 } else {
@@ -274,9 +289,10 @@ impl CsiCamera {
 
     /// How long to wait for libcamera before the rest is looked after.
     fn look_again(&self) -> Duration {
-        let due = self.pace.as_ref().filter(|_| self.in_flight == 0);
-        let due = due.map_or(LOOK_HOME, |pace| pace.due_at.since(self.clock.now()));
-        due.min(LOOK_HOME)
+        if self.idle.is_empty() {
+            return LOOK_HOME;
+        }
+        self.pace.opens_at().since(self.clock.now()).min(LOOK_HOME)
     }
 
     fn gone(&self) -> CameraError {
@@ -361,6 +377,22 @@ mod tests {
     fn patience_is_some_frames_but_never_more_than_a_second() {
         for (fps, millis) in [(1, 1000), (15, 1000), (30, 500), (60, 400), (0, 1000)] {
             assert_eq!(patience(fps), Duration::from_millis(millis), "{fps}");
+        }
+    }
+
+    #[test]
+    fn requests_may_come_all_at_once_and_then_at_the_rate() {
+        let mut pace = Pace::new(30);
+        let start = Uptime::from_micros(1_000_000);
+        for _ in 0..BUFFERS {
+            assert!(pace.opens_at() <= start);
+            pace.queued(start);
+        }
+        for n in 1..100 {
+            let opens_at = pace.opens_at();
+            let since = u32::try_from(opens_at.since(start).as_micros()).unwrap();
+            assert!(since.abs_diff(n * 31_666) <= n, "{n}: {since}");
+            pace.queued(opens_at);
         }
     }
 }
