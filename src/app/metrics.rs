@@ -1,7 +1,7 @@
 //! Telemetry: looks at the newest values, asks `logic::telemetry` what is due, sends it, logs changes.
 //!
 //! ```text
-//!   every 20 ms: events ─▶ log, `speed`       status + board ─▶ Telemetry ─▶ `car`, `board` on the metric channel
+//!   every 20 ms: events ─▶ log, manager, `speed`       status + board ─▶ Telemetry ─▶ `car`, `board` on the metric channel
 //!                passes ─▶ LapEpoch ─▶ `ir`                        ▲ bytes of all that is sent
 //! ```
 //!
@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use webrtc::data_channel::DataChannel;
 
 use super::board::Board;
+use super::notify::Notify;
 use super::outlet::Outlet;
 use super::{clock, pilot};
 use crate::logic::lap::{LapEpoch, Pass};
@@ -48,17 +49,19 @@ pub struct InOrder {
     passes: Receiver<Pass>,
     waiting: Option<Pass>,
     epoch: LapEpoch,
+    manager: Notify,
 }
 
 impl InOrder {
-    /// What the control thread and the lap sensor say.
+    /// What the control thread and the lap sensor say; the service manager hears of the car's state, too.
     #[must_use]
-    pub fn new(events: Receiver<Event>, passes: Receiver<Pass>) -> Self {
+    pub fn new(events: Receiver<Event>, passes: Receiver<Pass>, manager: Notify) -> Self {
         Self {
             events,
             passes,
             waiting: None,
             epoch: LapEpoch::default(),
+            manager,
         }
     }
 }
@@ -88,6 +91,11 @@ pub async fn run(
             match event {
                 Event::State(change) => {
                     tracing::info!(from = ?change.from, to = ?change.to, cause = change.cause.word(), "car");
+                    in_order.manager.status(&format!(
+                        "{} ({})",
+                        change.to.word(),
+                        change.cause.word()
+                    ));
                 }
                 Event::Calibration(answer) => {
                     tracing::info!(answer = answer.says(), "calibration");

@@ -5,6 +5,7 @@
 //! ```text
 //!   $NOTIFY_SOCKET   ◀── READY=1 once the outputs are neutral and the control thread runs
 //!                    ◀── WATCHDOG=1, by the guard, while the control thread beats
+//!                    ◀── STATUS=..., how the car is: `systemctl status` shows it, and an upgrade waits for "live" to end
 //!                    ◀── STOPPING=1 at an orderly end
 //! ```
 //!
@@ -80,6 +81,11 @@ impl Notify {
         self.send("WATCHDOG=1");
     }
 
+    /// How the car is, for people and scripts beside it.
+    pub fn status(&self, words: &str) {
+        self.send(&format!("STATUS={words}"));
+    }
+
     /// An orderly end has begun.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
@@ -128,6 +134,8 @@ mod tests {
             assert_eq!(heard(&manager), "READY=1");
             notify.watchdog();
             assert_eq!(heard(&manager), "WATCHDOG=1");
+            notify.status("live");
+            assert_eq!(heard(&manager), "STATUS=live");
             notify.stopping();
             assert_eq!(heard(&manager), "STOPPING=1");
             assert_eq!(notify.watchdog_period(), Some(Duration::from_millis(1500)));

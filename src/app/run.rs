@@ -66,7 +66,11 @@ fn with_control(config: &Config, chassis: &mut Chassis) -> Result<(), Fatal> {
                 board: Arc::clone(&chassis.board),
                 view: Arc::clone(&chassis.view),
                 faults: Arc::clone(&chassis.faults),
-                in_order: Arc::new(Mutex::new(InOrder::new(events, passes))),
+                in_order: Arc::new(Mutex::new(InOrder::new(
+                    events,
+                    passes,
+                    chassis.notify.clone(),
+                ))),
             };
             let car = parts.start(&stop_video).await?;
             let why = tokio::select! {

@@ -27,6 +27,17 @@ pub enum State {
 }
 
 impl State {
+    /// The word for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disarmed => "disarmed",
+            Self::Live => "live",
+            Self::Coasting => "coasting",
+            Self::Stopped => "stopped",
+        }
+    }
+
     /// Number on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {
