@@ -92,11 +92,22 @@ class Machine:
         base = self.system.base(self.network)
         archive = self.folder / "initrd"
         archive.write_bytes(base.read_bytes() + self.overlay.archive(self.library_folders()))
+        append = f"{self.append} console={self.tty} machine.tty={self.tty.split(',')[0]} machine.epoch={int(time.time())}"
+        started = time.monotonic()
+        self.power_on(self.system.kernel().image, archive, append)
+        try:
+            self.console.wait("machine: ready$", limit)
+        except TimeoutError as err:
+            raise self.did_not_boot(err) from err
+        self.boot_seconds = time.monotonic() - started
+        return self
+
+    def power_on(self, kernel: Path, initrd: Path, append: str) -> None:
+        """Starts QEMU with this kernel, its initial RAM file system and its command line; waits for nothing inside."""
         root = packages.unpacked("machine-qemu", "amd64", "qemu-system-arm", "qemu-system-x86")
         libraries = root / "usr/lib/x86_64-linux-gnu"
         console, console_of_qemu = socket.socketpair()
         monitor, monitor_of_qemu = socket.socketpair()
-        append = f"{self.append} console={self.tty} machine.tty={self.tty.split(',')[0]} machine.epoch={int(time.time())}"
         command = [
             *(libraries / "ld-linux-x86-64.so.2", "--library-path", libraries, root / "usr/bin" / self.program),
             *("-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"),
@@ -105,10 +116,9 @@ class Machine:
             *("-chardev", f"socket,id=monitor,fd={monitor_of_qemu.fileno()}", "-mon", "chardev=monitor,mode=control"),
             *("-netdev", f"tap,id=net,ifname={self.tap},script=no,downscript=no" if self.tap else "user,id=net"),
             *("-D", self.folder / "trace"),
-            *("-kernel", self.system.kernel().image, "-initrd", archive, "-append", append),
+            *("-kernel", kernel, "-initrd", initrd, "-append", append),
             *self.hardware(),
         ]
-        started = time.monotonic()
         with open(self.folder / "qemu.log", "wb") as log:
             self._process = process.start(
                 command,
@@ -123,13 +133,14 @@ class Machine:
         self.console = Console(console)
         try:
             self.monitor = Monitor(monitor, PATIENCE)
-            self.console.wait("machine: ready$", limit)
-        except (OSError, TimeoutError) as err:
-            said = (self.folder / "qemu.log").read_text(errors="replace")
-            self.kill()
-            raise RuntimeError(f"{self.program} does not boot: {err}\nQEMU said: {said or 'nothing'}") from err
-        self.boot_seconds = time.monotonic() - started
-        return self
+        except OSError as err:
+            raise self.did_not_boot(err) from err
+
+    def did_not_boot(self, err: Exception) -> RuntimeError:
+        """Ends QEMU, and gives what is to be told."""
+        said = (self.folder / "qemu.log").read_text(errors="replace")
+        self.kill()
+        return RuntimeError(f"{self.program} does not boot: {err}\nQEMU said: {said or 'nothing'}")
 
     def run(self, command: str, limit: float = PATIENCE) -> Result:
         """Runs a command of the shell inside and waits for its end."""

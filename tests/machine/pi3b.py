@@ -33,12 +33,15 @@ class Pi3b(Machine):
         self._records = 0
 
     def hardware(self) -> list[str]:
-        tree = self.system.kernel().folder / "dtb/broadcom/bcm2837-rpi-3-b.dtb"
         # The first serial line belongs to the Bluetooth chip; the second is the console.
         return [
-            *("-M", "raspi3b", "-accel", "tcg,thread=multi", "-dtb", str(tree)),
+            *("-M", "raspi3b", "-accel", "tcg,thread=multi", "-dtb", str(self.tree())),
             *("-serial", "null", "-serial", "chardev:console", "-device", "usb-net,netdev=net"),
         ]
+
+    def tree(self) -> Path:
+        """Its device tree."""
+        return self.system.kernel().folder / "dtb/broadcom/bcm2837-rpi-3-b.dtb"
 
     def library_folders(self) -> list[Path]:
         return [self.system.root() / "usr/lib/aarch64-linux-gnu"]
