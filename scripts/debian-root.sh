@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Makes a folder from Debian trixie packages, once, and prints where it is.
 #
-# usage: debian-root.sh NAME [--arch ARCH[,ARCH]] [--newest] [--configure] PACKAGE...
+# usage: debian-root.sh NAME [--arch ARCH[,ARCH]] [--newest] [--firmware] [--configure | --database] PACKAGE...
 #   --arch       what the folder is for; the first is its own, the others are added (default: this machine's)
 #   --newest     prefer trixie-backports, which has the kernel, Rust and libcamera that we build against
 #   --configure  install: a root that can be entered. Without it the packages are only unpacked, which takes seconds and
 #                runs nothing of theirs, so it works for any architecture with no emulation
+#   --firmware   take packages from non-free-firmware, too
+#   --database   unpack, and leave dpkg's own record of it in the root: every package is "unpacked", none "installed", so
+#                `dpkg --configure -a` inside, some day, does the rest
 #
 # Runs where: Debian (root or sudo).
 # Needs:      mmdebstrap, and the Debian mirror that apt is set up with on this machine: its address, proxy and checks
@@ -15,15 +18,17 @@
 #             mounted. To get newer packages, delete the folder. Two that want the same at once: the second waits.
 set -euo pipefail
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; }
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 said=("$@")
-name='' arch=$(dpkg --print-architecture) prefer=trixie variant=extract packages=()
+name='' arch=$(dpkg --print-architecture) prefer=trixie variant=extract components=main database='' packages=()
 while [ $# -gt 0 ]; do
     case $1 in
         --arch) arch=$2; shift ;;
         --newest) prefer=trixie-backports ;;
         --configure) variant=minbase ;;
+        --firmware) components='main non-free-firmware' ;;
+        --database) database=1 ;;
         -h | --help) usage; exit 0 ;;
         -*) usage >&2; exit 2 ;;
         *) if [ -z "$name" ]; then name=$1; else packages+=("$1"); fi ;;
@@ -33,7 +38,12 @@ done
 [ "${#packages[@]}" -gt 0 ] || { usage >&2; exit 2; }
 
 include=$(IFS=,; echo "${packages[*]}")
-key=$(printf '%s\n' "format 1" "$arch" "$prefer" "$variant" "$include" | sha256sum | cut -c 1-12)
+# Words that most roots do not have are left out of their keys: a new option makes no old root anew.
+key=$({
+    printf '%s\n' "format 1" "$arch" "$prefer" "$variant" "$include"
+    [ "$components" = main ] || echo "$components"
+    [ -z "$database" ] || echo "database 1"
+} | sha256sum | cut -c 1-12)
 folder=$cache/$name-$key
 if [ -e "$folder/.complete" ]; then
     echo "$folder"
@@ -64,14 +74,45 @@ fi
 work=$(mktemp -d "$cache/$name-$key.making-XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 {
-    echo "deb $mirror trixie main"
-    [ -z "$security" ] || echo "deb $security trixie-security main"
-    echo "deb $mirror trixie-backports main"
+    echo "deb $mirror trixie $components"
+    [ -z "$security" ] || echo "deb $security trixie-security $components"
+    echo "deb $mirror trixie-backports $components"
 } >"$work/trixie.list"
 options=(--aptopt="APT::Default-Release \"$prefer\"" --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"')
 while read -r option; do
     options+=(--aptopt="${option%;}")
 done < <(apt-config dump | grep -E '^Acquire::(http|https|ftp)::.|^Acquire::Check')
+
+if [ -n "$database" ]; then
+    # The packages are still there when this hook runs; what dpkg keeps of a package is its control files and its list.
+    cat >"$work/record.sh" <<'EOF'
+set -eu
+state=$1/var/lib/dpkg
+mkdir -p "$state/info" "$state/updates" "$state/triggers"
+echo 1 >"$state/info/format"
+for package in "$1"/var/cache/apt/archives/*.deb; do
+    control=$(mktemp -d)
+    dpkg-deb --control "$package" "$control"
+    dpkg-deb --fsys-tarfile "$package" | tar -t | sed 's/^\.//; s,/$,,; s,^$,/.,' >"$control/list"
+    name=$(dpkg-deb --field "$package" Package)
+    [ "$(dpkg-deb --field "$package" Multi-Arch)" != same ] || name=$name:$(dpkg-deb --field "$package" Architecture)
+    {
+        dpkg-deb --field "$package" | sed '1a Status: install ok unpacked'
+        if [ -s "$control/conffiles" ]; then
+            echo Conffiles:
+            sed 's/.*/ & newconffile/' "$control/conffiles"
+        fi
+        echo
+    } >>"$state/status"
+    rm "$control/control"
+    for file in "$control"/*; do
+        mv "$file" "$state/info/$name.${file##*/}"
+    done
+    rmdir "$control"
+done
+EOF
+    options+=(--extract-hook="sh $work/record.sh \"\$1\"")
+fi
 
 echo "debian-root: making $folder (${#packages[@]} packages and what they need)" >&2
 mmdebstrap --quiet --mode=root --variant=$variant --architectures="$arch" "${options[@]}" --include="$include" \

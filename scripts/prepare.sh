@@ -9,10 +9,12 @@ set -euo pipefail
 
 usage() {
     sed -n '2,8s/^# \{0,1\}//p' "$0"
-    echo "usage: prepare.sh build|pi|test    build: what compiling needs; pi: what making things for a Pi needs; test: all of it"
+    echo "usage: prepare.sh build|pi|card|test"
+    echo "  build: what compiling needs; pi: what making things for a Pi needs; card: what making and writing cards needs"
+    echo "  test:  all of it"
 }
 case "${1:-}" in
-    build | pi | test) what=$1 ;;
+    build | pi | card | test) what=$1 ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -21,13 +23,22 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 
-if [ "$what" != pi ]; then
+if [ "$what" = build ] || [ "$what" = test ]; then
     need cc gcc
     need c++ g++
     need nasm nasm # OpenH264 is built without its assembler, and three times slower, where this is missing
 fi
 if [ "$what" != build ]; then
     need mmdebstrap mmdebstrap # unpacks Debian packages of any architecture
+fi
+if [ "$what" = card ] || [ "$what" = test ]; then
+    need mcopy mtools # reads and writes the boot partition of a card without mounting it
+    need mkfs.vfat dosfstools
+    need mke2fs e2fsprogs
+    need sfdisk fdisk
+    need depmod kmod
+    need cpio cpio
+    need xz xz-utils
 fi
 if [ "$what" = test ]; then
     need chromium chromium
@@ -41,9 +52,9 @@ if [ "$what" = test ]; then
     need ip iproute2
     need turnserver coturn
     need dmsetup dmsetup # a disk of an emulated machine that remembers its writes
-    need mke2fs e2fsprogs
     need pkg-config pkg-config # finds the unpacked libcamera (with-libcamera.sh)
     [ -n "$(find /usr/lib -name 'libclang*.so*' -print -quit)" ] || missing+=(libclang-dev) # reads its headers
+    need ssh openssh-client
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "prepare: installing ${missing[*]}"
@@ -52,7 +63,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends "${missing[@]}" >/dev/null
 fi
-if [ "$what" != pi ] && ! command -v cargo >/dev/null 2>&1; then
+if { [ "$what" = build ] || [ "$what" = test ]; } && ! command -v cargo >/dev/null 2>&1; then
     echo "prepare: there is no cargo here. Install Rust 1.90 or newer (rustup, or your system's packages) and run this again." >&2
     exit 1
 fi
