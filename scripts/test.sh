@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 binary=$CARGO_TARGET_DIR/debug/spidercar
 
-steps=(format clippy no-std docs deny shell unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine)
+steps=(format clippy no-std docs deny shell unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine card)
 case "${1:-}" in
     -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
@@ -60,7 +60,7 @@ step_deny() {
     fi
     "$cache/bin/cargo-deny" --locked --all-features --config .cargo/deny.toml check bans licenses sources
 }
-step_shell() { shellcheck scripts/*.sh .ci/run tests/*/*.sh; }
+step_shell() { shellcheck -x scripts/*.sh scripts/*/*.sh .ci/run tests/*/*.sh; }
 step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
         --test reachable --test stop_schedules --test vehicle_properties --test wire_golden
@@ -80,6 +80,13 @@ step_machine() {
     local program
     program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
     tests/machine/run.sh "$binary" "$program"
+}
+
+# From packages to a card, and from a card to a driven car, on an emulated Pi 3B.
+step_card() {
+    local program
+    program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
+    tests/card/run.sh "$binary" "$program"
 }
 
 if ! scripts/prepare.sh test; then

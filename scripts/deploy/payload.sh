@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2154,SC2034  # variables of deploy.sh
+# What a car gets: puts the files together that provision.sh installs, from the options of deploy.sh and a system's facts.
+#
+#   board/NAME/spidercar.toml ─ --url, --channel, --set, --secret ─▶ /etc/spidercar/spidercar.toml
+#   board/shared/system/*     ─ facts: whose kernel, which network ─▶ unit, rules, user, journal, watchdog
+#   board/{shared,NAME}/boot* ─ reasons cut to one line each ──────▶ lines for config.txt
+#
+# Sourced by deploy.sh; reads its variables (top, options), changes nothing but the folder that it is given.
+set -euo pipefail
+
+# Adds a file to the payload: stdin, MODE OWNER PATH.
+payload_file() {
+    mkdir -p "$(dirname "$payload/root$3")"
+    cat >"$payload/root$3"
+    echo "$1 $2 $3" >>"$payload/files"
+}
+
+# The value as TOML, by the program's own rule: what is no TOML is a string.
+as_toml() {
+    case $1 in
+        true | false | \"*\" | \[* | \{*) echo "$1" ;;
+        *[!0-9.+-]* | '') printf '"%s"\n' "$1" ;;
+        *) echo "$1" ;;
+    esac
+}
+
+# Puts values into a configuration that says every key, each on a line of its own below its [table]. stdin, KEY=VALUE...
+with_values() {
+    local text one key value
+    text=$(cat)
+    for one in "$@"; do
+        key=${one%%=*} value=$(as_toml "${one#*=}")
+        text=$(KEY=$key VALUE=$value awk '
+            BEGIN { key = ENVIRON["KEY"]; table = key; sub(/\.[^.]*$/, "", table); name = substr(key, length(table) + 2) }
+            /^\[/ { here = ($0 == "[" table "]") }
+            here && index($0, name " = ") == 1 { print name " = " ENVIRON["VALUE"]; found = 1; next }
+            { print }
+            END { exit !found }' <<<"$text") || fail "there is no key $key in board/$board/spidercar.toml"
+    done
+    printf '%s\n' "$text"
+}
+
+# config.txt lines of a board: each below the first sentence of its reason, cut short. A long config.txt has kept a Pi 5
+# from starting (raspberrypi/firmware#1848).
+boot_lines() {
+    cat "$top/board/shared/boot-common.txt" <(echo) "$top/board/$board/boot-config.txt" | awk '
+        /^#/ { reason = reason substr($0, 2); next }
+        /^$/ { reason = ""; next }
+        {
+            sub(/^ /, "", reason)
+            sub(/[.;] .*/, "", reason)
+            sub(/\.$/, "", reason)
+            if (length(reason) > 76) { reason = substr(reason, 1, 76); sub(/ [^ ]*$/, "", reason); reason = reason "..." }
+            if (reason != "") print "# " reason
+            print
+            reason = ""
+        }'
+}
+
+# Checks a configuration with a program for this machine, where there is one: the card's own would not run here.
+check_configuration() {
+    local program one overrides=()
+    for program in "${SPIDERCAR:-}" "${CARGO_TARGET_DIR:-${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}/target}"/{release,debug}/spidercar "$(command -v spidercar || true)"; do
+        if [ -n "$program" ] && [ -x "$program" ]; then
+            # On the card the secrets lie elsewhere.
+            for one in "${secrets[@]}"; do
+                case ${one%%=*} in
+                    *.*) overrides+=(--set "${one%%=*}=$(realpath "${one#*=}")") ;;
+                    *) return 0 ;; # something inside a list names it; the car will tell
+                esac
+            done
+            "$program" check --config "$1" "${overrides[@]}" >/dev/null || fail "this configuration would be refused; nothing was changed"
+            return
+        fi
+    done
+    echo "deploy: no spidercar for this machine to check the configuration with (cargo build); the car itself will"
+}
+
+# Fills the folder $payload for a system with these facts (is_raspberry_pi_os, has_network_manager).
+compose() {
+    local system=$top/board/shared/system one key file wanted=/etc/systemd/system/multi-user.target.wants
+    : >"$payload/files"
+    : >"$payload/kept"
+    : >"$payload/enable"
+    : >"$payload/config-lines"
+    : >"$payload/cmdline-words"
+
+    payload_file 755 root /usr/local/bin/spidercar <"$binary"
+    for file in spidercar.service spidercar.path spidercar-upgrade.service; do
+        payload_file 644 root /etc/systemd/system/$file <"$system/$file"
+        echo "$wanted/$file ../$file" >>"$payload/enable"
+    done
+    payload_file 644 root /etc/sysusers.d/spidercar.conf <"$system/sysusers.conf"
+    payload_file 644 root /etc/udev/rules.d/70-spidercar.rules <"$system/udev.rules"
+    payload_file 644 root /etc/tmpfiles.d/spidercar.conf <"$system/tmpfiles.conf"
+    payload_file 644 root /etc/modules-load.d/spidercar.conf <"$system/modules-load.conf"
+    payload_file 644 root /etc/systemd/system.conf.d/spidercar.conf <"$system/watchdog.conf"
+    payload_file 644 root /etc/systemd/journald.conf.d/spidercar.conf <"$system/journald.conf"
+    if [ "$is_raspberry_pi_os" = no ]; then
+        payload_file 644 root /etc/systemd/system/spidercar.service.d/devmem.conf <"$system/devmem.conf"
+        payload_file 644 root /etc/udev/rules.d/70-spidercar-devmem.rules <"$system/devmem.rules"
+        payload_file 644 root /etc/tmpfiles.d/spidercar-devmem.conf <"$system/devmem.tmpfiles.conf"
+        echo iomem=relaxed >>"$payload/cmdline-words"
+    fi
+    if [ -n "$led" ]; then
+        sed "/^#/!s/LED/$led/g" "$system/led.conf" | payload_file 644 root /etc/systemd/system/spidercar.service.d/led.conf
+    fi
+
+    for one in "${secrets[@]}"; do
+        key=${one%%=*}
+        payload_file 600 spidercar "/etc/spidercar/secrets/$key" <"${one#*=}"
+        case $key in
+            *.*) sets+=("$key=/etc/spidercar/secrets/$key") ;;
+        esac
+    done
+    if [ -n "$board" ]; then
+        with_values "${sets[@]}" <"$top/board/$board/spidercar.toml" >"$payload/spidercar.toml"
+        check_configuration "$payload/spidercar.toml"
+        payload_file 644 root /etc/spidercar/spidercar.toml <"$payload/spidercar.toml"
+        boot_lines >"$payload/config-lines"
+    else
+        # An upgrade of the program alone: what the car is stays.
+        echo /etc/spidercar/spidercar.toml >>"$payload/kept"
+    fi
+    if [ -n "$ssh_key" ]; then
+        payload_file 600 root /root/.ssh/authorized_keys <"$ssh_key"
+        echo "$wanted/ssh.service /usr/lib/systemd/system/ssh.service" >>"$payload/enable"
+    fi
+    if [ -n "$host_name" ]; then
+        payload_file 644 root /etc/hostname <<<"$host_name"
+    fi
+    [ -z "$wifi_ssid" ] || compose_wifi
+}
+
+# NetworkManager (Raspberry Pi OS) or wpa_supplicant with systemd-networkd (our image).
+compose_wifi() {
+    local password
+    password=$(head -n 1 "$wifi_password_file")
+    { [ "${#password}" -ge 8 ] && [ "${#password}" -le 63 ]; } || fail "$wifi_password_file: a Wi-Fi password has 8 to 63 characters"
+    if [ "$has_network_manager" = yes ]; then
+        payload_file 600 root /etc/NetworkManager/system-connections/spidercar.nmconnection <<EOF
+[connection]
+id=spidercar
+type=wifi
+
+[wifi]
+mode=infrastructure
+ssid=$wifi_ssid
+
+[wifi-security]
+key-mgmt=wpa-psk
+psk=$password
+
+[ipv4]
+method=auto
+
+[ipv6]
+method=auto
+EOF
+        # The radio stays off until it knows whose rules hold.
+        echo "cfg80211.ieee80211_regdom=$wifi_country" >>"$payload/cmdline-words"
+    else
+        payload_file 600 root /etc/wpa_supplicant/wpa_supplicant-wlan0.conf <<EOF
+country=$wifi_country
+network={
+    ssid="$wifi_ssid"
+    psk="$password"
+    key_mgmt=WPA-PSK SAE
+    ieee80211w=1
+}
+EOF
+        echo "/etc/systemd/system/multi-user.target.wants/wpa_supplicant@wlan0.service" \
+            "/usr/lib/systemd/system/wpa_supplicant@.service" >>"$payload/enable"
+    fi
+}

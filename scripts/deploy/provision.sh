@@ -1,0 +1,336 @@
+#!/usr/bin/env bash
+# Puts a car's files into a system, or takes them out again: on a mounted card, or on the running board.
+#
+# usage: provision.sh [--dry-run] install|uninstall|verify ROOT BOOT PAYLOAD
+#        provision.sh facts ROOT      what kind of system it is, in lines NAME=VALUE
+#   ROOT     the system: a folder where a card is mounted, or / on the board itself
+#   BOOT     its boot partition: a folder with config.txt and cmdline.txt
+#   PAYLOAD  what scripts/deploy.sh put together:
+#              files         lines "MODE OWNER PATH"; what is to be at ROOT/PATH is in root/PATH
+#              kept          paths that stay as they are where they are already there
+#              enable        lines "LINK TARGET": what makes systemd start a unit
+#              config-lines  lines for config.txt, each below its reason
+#              cmdline-words words for cmdline.txt
+#
+#   record "begun" ─▶ users ─▶ each file: beside, fsync, rename ─▶ boot texts ─▶ links ─▶ stale files out ─▶ record "complete"
+#
+# A file that was there and is not ours is kept aside and comes back with uninstall. Interrupted anywhere, what is there
+# is whole, a further run completes it, and systemd starts nothing that is not: links come last.
+#
+# Runs where: anywhere with bash, coreutils and systemd-sysusers, as root; it is all that the board itself needs.
+# Changes:    ROOT, BOOT. ROOT/usr/local/lib/spidercar has the record: what was installed, and what was there before.
+# Prints a line for each change; with --dry-run it changes nothing.
+set -euo pipefail
+umask 022
+
+usage() { sed -n '2,25s/^# \{0,1\}//p' "$0"; }
+dry=
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+    --dry-run) dry=1; shift ;;
+esac
+if [ "${1:-}" = facts ] && [ $# = 2 ]; then
+    root=${2%/}
+    # shellcheck disable=SC1091
+    echo "codename=$(. "$root/etc/os-release" && echo "${VERSION_CODENAME:-unknown}")"
+    echo "is_arm64=$([ -e "$root/lib/ld-linux-aarch64.so.1" ] && echo yes || echo no)"
+    echo "is_raspberry_pi_os=$([ -e "$root/etc/rpi-issue" ] && echo yes || echo no)"
+    echo "has_network_manager=$([ -e "$root/usr/sbin/NetworkManager" ] && echo yes || echo no)"
+    echo "is_ours=$([ -e "$root/usr/local/lib/spidercar/record" ] && echo yes || echo no)"
+    exit 0
+fi
+[ $# = 4 ] || { usage >&2; exit 2; }
+action=$1 root=${2%/} boot=${3%/} payload=$4
+home=/usr/local/lib/spidercar
+record=$root$home/record
+aside=$root$home/aside
+begin_mark='# spidercar: begin (scripts/deploy.sh; what is between these lines is replaced)'
+end_mark='# spidercar: end'
+
+say() { echo "$*"; }
+# Does it, unless nothing is to be changed.
+act() { [ -n "$dry" ] || "$@"; }
+sum() { sha256sum <"$1" | cut -d ' ' -f 1; }
+
+# A file gets its content in one moment: it is written beside, with its rights, and renamed. stdin, MODE OWNER PATH.
+put() {
+    local new=$3.spidercar-new
+    mkdir -p "$(dirname "$3")"
+    install -m 600 /dev/stdin "$new"
+    chown "$(owner "$2")" "$new"
+    chmod "$1" "$new"
+    sync "$new"
+    mv "$new" "$3"
+}
+
+# Names are those of ROOT, not of this machine.
+owner() {
+    [ "$1" != root ] || { echo 0:0; return; }
+    awk -F: -v name="$1" '$1 == name { print $3 ":" $4 }' "$root/etc/passwd"
+}
+
+# --- the record: lines "file SHA256 PATH", "folder PATH", "aside PATH", "link PATH", "user FILE LINE", "state WORD" ---
+recorded() { [ ! -e "$record" ] || sed -n "s/^$1 //p" "$record"; }
+remember() {
+    [ -z "$dry" ] || return 0
+    mkdir -p "$root$home"
+    [ -e "$record" ] && grep -qxF -- "$*" "$record" || echo "$*" >>"$record"
+}
+state() {
+    [ -z "$dry" ] || return 0
+    { grep -v '^state ' "$record" 2>/dev/null || true; echo "state $1"; } | put 644 root "$record"
+}
+
+# Notes the folders that will be made for a path, innermost first, so that they can go again.
+remember_folders() {
+    local folder
+    folder=$(dirname "$1")
+    while [ "$folder" != / ] && [ ! -e "$root$folder" ]; do
+        remember folder "$folder"
+        folder=$(dirname "$folder")
+    done
+}
+
+# --- users: systemd-sysusers adds lines to these files; exactly those are taken out again ---
+user_files=(passwd group shadow gshadow)
+add_users() {
+    local before file line locked=1
+    if grep -q '^spidercar:' "$root/etc/passwd" && ! missing_groups; then
+        return
+    fi
+    say "user     spidercar, and the groups of its devices"
+    [ -z "$dry" ] || return 0
+    [ -e "$root/etc/.pwd.lock" ] || locked=
+    before=$(mktemp -d)
+    for file in "${user_files[@]}"; do
+        cp "$root/etc/$file" "$before/$file"
+        # The copies that tools like this one make of what was before them: not ours to change.
+        [ ! -e "$root/etc/$file-" ] || cp -a "$root/etc/$file-" "$before"
+    done
+    systemd-sysusers ${root:+--root="$root"} - <"$payload/root/etc/sysusers.d/spidercar.conf" 2>/dev/null
+    for file in "${user_files[@]}"; do
+        rm -f "$root/etc/$file-"
+        [ ! -e "$before/$file-" ] || cp -a "$before/$file-" "$root/etc"
+        while read -r line; do
+            remember user "$file" "$line"
+        done < <(grep -vxF -f "$before/$file" "$root/etc/$file" || true)
+    done
+    rm -r "$before"
+    [ -n "$locked" ] || rm -f "$root/etc/.pwd.lock"
+}
+missing_groups() {
+    local name
+    while read -r name; do
+        grep -q "^$name:" "$root/etc/group" || return 0
+    done < <(awk '$1 == "g" || $1 == "u" { print $2 }' "$payload/root/etc/sysusers.d/spidercar.conf")
+    return 1
+}
+remove_users() {
+    local file line
+    while read -r file line; do
+        say "user     out of $file: ${line%%:*}"
+        act sed -i "\,^${line%%:*}:,d" "$root/etc/$file"
+    done < <(recorded user)
+}
+
+# --- files ---
+install_files() {
+    local mode who path have
+    while read -r mode who path; do
+        if [ -e "$root$path" ] && cmp -s "$payload/root$path" "$root$path"; then
+            if [ "$(stat -c '%a %u:%g' "$root$path")" = "${mode#0} $(owner "$who")" ]; then
+                remember file "$(sum "$root$path")" "$path"
+                continue
+            fi
+        fi
+        if [ -e "$root$path" ] && grep -qxF "$path" "$payload/kept" 2>/dev/null; then
+            say "kept     $path"
+            continue
+        fi
+        remember_folders "$path"
+        if [ -e "$root$path" ]; then
+            have=$(sum "$root$path")
+            if grep -qxF "file $have $path" "$record" 2>/dev/null; then
+                say "replace  $path"
+            else
+                say "replace  $path (what was there is kept aside)"
+                if [ -z "$dry" ] && [ ! -e "$aside$path" ]; then
+                    mkdir -p "$(dirname "$aside$path")"
+                    cp -a "$root$path" "$aside$path.spidercar-new"
+                    mv "$aside$path.spidercar-new" "$aside$path"
+                fi
+                remember aside "$path"
+            fi
+        else
+            say "new      $path"
+        fi
+        # Both sums, before and after, are ours from here on: whenever this is interrupted, it is not taken for foreign.
+        remember file "$(sum "$payload/root$path")" "$path"
+        act put "$mode" "$who" "$root$path" <"$payload/root$path"
+    done <"$payload/files"
+}
+
+# What an older installation had and this one has not.
+remove_stale() {
+    local path
+    while read -r path; do
+        awk -v path="$path" '$3 == path { found = 1 } END { exit !found }' "$payload/files" || remove_file "$path"
+    done < <(recorded file | cut -d ' ' -f 2- | sort -u)
+}
+remove_file() {
+    local path=$1
+    if [ -e "$root$path" ]; then
+        if ! grep -qxF "file $(sum "$root$path") $path" "$record"; then
+            say "kept     $path: it was changed since"
+            return
+        fi
+        if [ -e "$aside$path" ]; then
+            say "restore  $path"
+            act mv "$aside$path" "$root$path"
+        else
+            say "remove   $path"
+            act rm "$root$path"
+        fi
+    fi
+    if [ -z "$dry" ]; then
+        awk -v path="$path" '!($1 == "file" && $3 == path || $1 == "aside" && $2 == path)' "$record" >"$record.new"
+        mv "$record.new" "$record"
+    fi
+}
+
+# --- boot texts. The lines go to the end of config.txt, in one block that this script alone writes. ---
+block() {
+    [ -s "$payload/config-lines" ] || return 0
+    echo "$begin_mark"
+    cat "$payload/config-lines"
+    echo "$end_mark"
+}
+without_block() { awk -v begin="$begin_mark" -v end="$end_mark" '$0 == begin { skip = 1 } !skip { print } $0 == end { skip = 0 }' "$1"; }
+boot_text() {
+    local name=$1 what=$2 new
+    new=$(mktemp)
+    cat >"$new"
+    if ! cmp -s "$new" "$boot/$name"; then
+        say "boot     $name: $what"
+        if [ -z "$dry" ]; then
+            cat "$new" >"$boot/$name.new"
+            sync "$boot/$name.new"
+            mv "$boot/$name.new" "$boot/$name"
+        fi
+    fi
+    rm "$new"
+}
+keep_boot_text() {
+    [ -n "$dry" ] || [ -e "$aside/boot/$1" ] || put 644 root "$aside/boot/$1" <"$boot/$1"
+}
+install_boot() {
+    local word line
+    keep_boot_text config.txt
+    keep_boot_text cmdline.txt
+    {
+        without_block "$boot/config.txt"
+        block
+    } | boot_text config.txt "$(grep -cvE '^#|^$' "$payload/config-lines" || true) lines at its end"
+    line=$(head -n 1 "$boot/cmdline.txt")
+    while read -r word; do
+        case " $line " in
+            *" $word "*) ;;
+            *) line="$line $word"; remember cmdline "$word" ;;
+        esac
+    done <"$payload/cmdline-words"
+    boot_text cmdline.txt "with $(tr '\n' ' ' <"$payload/cmdline-words")" <<<"$line"
+}
+uninstall_boot() {
+    local word line
+    # As it was, byte by byte, if nobody else has changed it since.
+    if [ -e "$aside/boot/config.txt" ]; then
+        if diff -q <(without_block "$boot/config.txt") <(without_block "$aside/boot/config.txt") >/dev/null; then
+            boot_text config.txt "as it was" <"$aside/boot/config.txt"
+        else
+            without_block "$boot/config.txt" | boot_text config.txt "without our lines"
+        fi
+    fi
+    line=$(head -n 1 "$boot/cmdline.txt")
+    while read -r word; do
+        line=" $line "
+        line=${line/ $word / }
+        line=${line# } line=${line% }
+    done < <(recorded cmdline)
+    if [ -e "$aside/boot/cmdline.txt" ]; then
+        if [ "$line" = "$(head -n 1 "$aside/boot/cmdline.txt")" ]; then
+            boot_text cmdline.txt "as it was" <"$aside/boot/cmdline.txt"
+        else
+            boot_text cmdline.txt "without our words" <<<"$line"
+        fi
+    fi
+}
+
+# --- links ---
+install_links() {
+    local link target
+    while read -r link target; do
+        if [ "$(readlink "$root$link" 2>/dev/null)" = "$target" ]; then
+            continue
+        fi
+        say "enable   $link"
+        remember_folders "$link"
+        remember link "$link"
+        [ -n "$dry" ] || mkdir -p "$(dirname "$root$link")"
+        act ln -sfn "$target" "$root$link"
+    done <"$payload/enable"
+}
+remove_links() {
+    local link
+    while read -r link; do
+        [ -L "$root$link" ] || continue
+        say "disable  $link"
+        act rm "$root$link"
+    done < <(recorded link)
+}
+
+verify() {
+    local mode who path wrong=0
+    while read -r mode who path; do
+        if grep -qxF "$path" "$payload/kept" 2>/dev/null; then
+            [ -e "$root$path" ] || { say "missing  $path"; wrong=1; }
+            continue
+        fi
+        cmp -s "$payload/root$path" "$root$path" || { say "differs  $path"; wrong=1; continue; }
+        [ "$(stat -c '%a %u:%g' "$root$path")" = "${mode#0} $(owner "$who")" ] || { say "rights   $path"; wrong=1; }
+    done <"$payload/files"
+    while read -r path mode; do
+        [ "$(readlink "$root$path")" = "$mode" ] || { say "link     $path"; wrong=1; }
+    done <"$payload/enable"
+    return $wrong
+}
+
+case $action in
+    install)
+        state begun
+        add_users
+        install_files
+        install_boot
+        install_links
+        remove_stale
+        state complete
+        act sync -f "$root/"
+        ;;
+    uninstall)
+        [ -e "$record" ] || { say "nothing of spidercar is installed"; exit 0; }
+        state leaving
+        remove_links
+        while read -r path; do
+            remove_file "$path"
+        done < <(recorded file | cut -d ' ' -f 2- | sort -u)
+        uninstall_boot
+        remove_users
+        folders=$(recorded folder | awk '{ print length($0), $0 }' | sort -rn | cut -d ' ' -f 2-)
+        act rm -rf "$root$home"
+        while read -r folder; do
+            [ -z "$folder" ] || [ ! -d "$root$folder" ] || act rmdir --ignore-fail-on-non-empty "$root$folder"
+        done <<<"$folders"
+        act sync -f "$root/"
+        ;;
+    verify) verify ;;
+    *) usage >&2; exit 2 ;;
+esac

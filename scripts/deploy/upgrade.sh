@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Changes the car that this board is, and takes the change back if the car does not come up with it. NOT TRIED YET.
+#
+# usage: upgrade.sh start install|uninstall FOLDER   from FOLDER, where the payload is; returns when the work has begun
+#        upgrade.sh follow FOLDER N                  what it said so far, and "end CODE" when it is over
+#        upgrade.sh dry-run install|uninstall        what it would change
+#        upgrade.sh resume                           at power-on, after a power cut in between (spidercar-upgrade.service)
+#
+#   driven? ─ yes ─▶ refused
+#     │ no
+#   copy of all that will change ─▶ install ─▶ restart ─▶ ready in time, and stays? ─ yes ─▶ copy deleted
+#         │                                                      │ no
+#         └──────────────── power cut: resume ─▶ again ──▶ all of it back, restart
+#
+# Runs where: on the board, as root, in a systemd unit of its own, so no connection can end it.
+# Needs:      provision.sh and the payload beside it. Changes: what provision.sh changes.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+home=/usr/local/lib/spidercar
+unfinished=$home/upgrade
+boot=/boot/firmware
+# How long a program has to be ready, and must then stay. choice: ready takes a second on a board, and seconds on an
+# emulated one; a program that dies does so when its first parts are started.
+ready_limit=30 steady=10
+
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+say() { echo "$*"; }
+show() { systemctl show --value -p "$1" spidercar.service; }
+
+# Whether somebody drives just now: the program tells systemd how the car is.
+is_driven() {
+    case $(show StatusText) in
+        live* | coasting*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# All paths that an installation may change, one a line.
+touched() {
+    awk '{ print $3 }' "$unfinished/payload/files"
+    awk '{ print $1 }' "$unfinished/payload/enable"
+    [ ! -e $home/record ] || awk '$1 == "file" { print $3 } $1 == "link" { print $2 }' $home/record
+    printf '%s\n' /etc/passwd /etc/group /etc/shadow /etc/gshadow $home/record $home/aside
+}
+
+restart() {
+    systemctl daemon-reload
+    udevadm control --reload
+    udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev --subsystem-match=mem --subsystem-match=pwm --settle || true
+    modprobe i2c-dev 2>/dev/null || true
+    if [ -e /etc/systemd/system/spidercar.service ]; then
+        systemctl reset-failed spidercar.service 2>/dev/null || true
+        systemctl restart spidercar.path spidercar.service
+    fi
+}
+
+# Ready within its time, and the same process for a while after that.
+is_healthy() {
+    local end=$((SECONDS + ready_limit)) pid
+    until [ "$(show ActiveState)" = active ]; do
+        [ "$SECONDS" -lt "$end" ] || { say "not ready within $ready_limit s"; return 1; }
+        sleep 0.5
+    done
+    pid=$(show MainPID)
+    end=$((SECONDS + steady))
+    while [ "$SECONDS" -lt "$end" ]; do
+        if [ "$(show MainPID) $(show ActiveState)" != "$pid active" ]; then
+            say "ready, but ended within $steady s: $(show Result), exit code $(show ExecMainStatus)"
+            return 1
+        fi
+        sleep 0.5
+    done
+}
+
+keep_all() {
+    local path
+    mkdir -p "$unfinished/before"
+    touched | sort -u | while read -r path; do
+        [ ! -e "$path" ] && [ ! -L "$path" ] || echo ".$path"
+    done >"$unfinished/was-there"
+    tar -C / -cf "$unfinished/before.tar" -T "$unfinished/was-there"
+    touched | sort -u >"$unfinished/touched"
+    cp "$boot/config.txt" "$boot/cmdline.txt" "$unfinished/before"
+    sync -f $home
+    : >"$unfinished/is-kept"
+    sync -f $home
+}
+
+take_back() {
+    local path name
+    say "taken back: what was there before"
+    while read -r path; do
+        grep -qxF ".$path" "$unfinished/was-there" || rm -rf "$path"
+    done <"$unfinished/touched"
+    # Each file in one moment: unpacked beside, then renamed.
+    rm -rf "$unfinished/unpacked"
+    mkdir "$unfinished/unpacked"
+    tar -C "$unfinished/unpacked" -xf "$unfinished/before.tar"
+    (cd "$unfinished/unpacked" && find . ! -type d -printf '%P\n') | while read -r path; do
+        mkdir -p "/$(dirname "$path")"
+        mv -T "$unfinished/unpacked/$path" "/$path"
+    done
+    for name in config.txt cmdline.txt; do
+        cmp -s "$unfinished/before/$name" "$boot/$name" || cp "$unfinished/before/$name" "$boot/$name"
+    done
+    sync -f /
+    restart
+}
+
+close_upgrade() {
+    mv "$unfinished" "$unfinished.over"
+    sync -f $home
+    rm -rf "$unfinished.over"
+}
+
+# The work; its exit code is the result. A board that was cut off in the middle comes here again.
+work() {
+    local what=$1
+    if [ "$what" = install ] && [ -e "$unfinished/payload/needs" ]; then
+        while read -r library; do
+            ldconfig -p 2>/dev/null | grep -qF "$library" || [ -e "/usr/lib/aarch64-linux-gnu/$library" ] || [ -e "/usr/lib/$library" ] ||
+                { say "refused: this system lacks $library, which the program wants"; close_upgrade; return 1; }
+        done <"$unfinished/payload/needs"
+    fi
+    [ -e "$unfinished/is-kept" ] || keep_all
+    if [ "$what" = uninstall ]; then
+        systemctl stop spidercar.path spidercar.service || true
+    fi
+    if ! bash "$unfinished/provision.sh" "$what" / "$boot" "$unfinished/payload"; then
+        say "the files could not be changed"
+        take_back
+        close_upgrade
+        return 1
+    fi
+    if [ "$what" = uninstall ]; then
+        systemctl daemon-reload
+        rm -rf "$unfinished"
+        return 0
+    fi
+    restart
+    if is_healthy; then
+        say "healthy"
+        close_upgrade
+        return 0
+    fi
+    journalctl --no-pager --quiet -u spidercar -n 12 -o cat | sed 's/^/  | /'
+    take_back
+    if is_healthy; then say "the old program runs again"; else say "the old program is not healthy, either"; fi
+    close_upgrade
+    return 1
+}
+
+case "${1:-}" in
+    -h | --help) usage ;;
+    dry-run)
+        bash "$here/provision.sh" --dry-run "$2" / "$boot" "$here"
+        if is_driven; then say "it would be refused just now: the car is driven"; fi
+        ;;
+    start)
+        mkdir -p $home
+        systemd-run --quiet --collect --unit=spidercar-deploy --property=StandardOutput="file:$3/said" \
+            --property=StandardError="append:$3/said" bash "$3/upgrade.sh" run "$2" "$3"
+        ;;
+    run)
+        code=0
+        exec 7>/run/spidercar-deploy.lock
+        if ! flock --nonblock 7; then
+            say "refused: another upgrade is at it"
+            code=1
+        elif is_driven; then
+            say "refused: the car is driven ($(show StatusText))"
+            code=1
+        else
+            # From here on it is the board's own.
+            rm -rf "$unfinished" "$unfinished.new"
+            mkdir "$unfinished.new"
+            cp -a "$3" "$unfinished.new/payload"
+            cp "$3/provision.sh" "$3/upgrade.sh" "$unfinished.new"
+            echo "$2" >"$unfinished.new/what"
+            sync -f $home
+            mv "$unfinished.new" "$unfinished"
+            work "$2" || code=1
+        fi
+        echo "end $code"
+        ;;
+    follow)
+        cat "$2/said"
+        ;;
+    resume)
+        what=$(cat "$unfinished/what")
+        say "an upgrade was interrupted: $what"
+        work "$what"
+        ;;
+    *) usage >&2; exit 2 ;;
+esac
