@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   sim::SimCamera ─┐                        ┌─ openh264::OpenH264Encoder          ┌─ sim::SimActuators
-//!   (libcamera)  ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
+//!   csi          ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
 //!   (v4l)        ───┘                        └─ (v4l2m2m)                          └─ car::Car ─ pi (pwm, pca9685, hbridge)
 //!   pi::lap ─ LapSensor ─▶ edges             pi::battery ─ BatteryMonitor ─▶ Power        files ─ health, modem
 //! ```
@@ -40,6 +40,7 @@ pub mod frame;
 pub mod health;
 pub mod modem;
 pub mod openh264;
+pub mod pair;
 #[cfg(feature = "pi")]
 pub mod pi;
 pub mod realtime;

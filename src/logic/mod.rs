@@ -12,6 +12,7 @@
 //!                                        └─────▶ pace
 //!
 //!  sensor edges ─▶ lap ─▶ passes      volts ─▶ battery ─▶ level      degrees ─▶ heat ─▶ hot?
+//!  throttle, wishes ─▶ sight ─▶ which camera      wishes ─▶ camera ─▶ where its dials stand
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod intent;
 pub mod lap;
 pub mod pace;
 pub mod session;
+pub mod sight;
 pub mod spread;
 pub mod telemetry;
 pub mod units;

@@ -86,3 +86,19 @@ pub struct Connected {
     /// Sizes and formats, in words.
     pub modes: String,
 }
+
+/// What there is to say of CSI cameras on this computer (`spidercar doctor`): a line each, or what to do.
+///
+/// # Errors
+/// No camera, no libcamera in this program: the reasons, the likeliest first.
+pub fn findings() -> Result<Vec<String>, Vec<String>> {
+    let found = survey().map_err(|err| vec![err.to_string()])?;
+    if found.is_empty() {
+        return Err(advice::none_found(std::path::Path::new("/")));
+    }
+    let lines = (0..).zip(&found).map(|(index, camera)| {
+        let Connected { id, model, modes } = camera;
+        format!("camera.index {index}: {model}, camera.id \"{id}\": {modes}")
+    });
+    Ok(lines.collect())
+}

@@ -10,7 +10,7 @@
 //!                                        └ no ─▶ nothing: the time of delivery has to do
 //! ```
 //!
-//! Promises: never later than now, never older than [`OLDEST`].
+//! Promises: never later than now, never older than `OLDEST`.
 //! Knows nothing of: clocks; both times are arguments.
 //! Sources: libcamera `control_ids_core.yaml` (`SensorTimestamp`); kernel `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`.
 

@@ -4,7 +4,7 @@
 //!   manager ─▶ configure: pick, agree ─▶ acquire ─▶ pool: buffers, requests ─▶ dials ─▶ start ─▶ flow: CsiCamera
 //! ```
 //!
-//! Promises: a camera is opened as it was asked for, or not at all; [`BUFFERS`](configure::BUFFERS) buffers and no more.
+//! Promises: a camera is opened as it was asked for, or not at all; `BUFFERS` buffers and no more.
 //! Knows nothing of: encoders, and which camera is shown.
 //! Sources: libcamera `camera.h` ("camera operation": the states of a camera).
 
