@@ -39,7 +39,7 @@ const COLOURS: [(u8, u8, u8); 8] = [
     (41, 240, 110),
     (16, 128, 128),
 ];
-/// Rounding of the conversion. measured: at most 1.
+/// Rounding of the conversion. choice: a tenth of what the two nearest bars differ by.
 const TOLERANCE: u8 = 3;
 
 fn settings() -> CsiSettings {

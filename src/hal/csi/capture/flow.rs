@@ -49,7 +49,7 @@ const PATIENCE_FRAMES: u32 = 15;
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(400);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The same for the first picture. measured: a Pi's cameras are said to take 0.3 to 0.6 s to start; none was at hand.
+/// The same for the first picture. choice: several times what a sensor needs to start; none was at hand to measure it.
 const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The shortest time between two requests, in percent of a frame time. choice: a sensor's rate is nearer to what it was
