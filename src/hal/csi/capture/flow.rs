@@ -108,7 +108,7 @@ impl Pace {
 
     /// When the next request may be queued.
     fn opens_at(&self) -> Uptime {
-        let ahead = u64::try_from((self.interval * BUFFERS).as_micros()).unwrap_or(0);
+        let ahead = u64::try_from((self.interval * (BUFFERS - 1)).as_micros()).unwrap_or(0);
         Uptime::from_micros(self.done_at.as_micros().saturating_sub(ahead))
     }
 
