@@ -159,7 +159,7 @@ export function createBench({ helm, now }) {
     },
 
     view: () => ({
-      offered: report?.remote === 1, open, sure, field, pulses, held, note,
+      offered: report?.remote === 1, latched: isLatched(), open, sure, field, pulses, held, note,
       report, dirty: isDirty(), range: range(), busy: wish !== null,
       live: isLive(), watching: car !== null && car.lease !== 0 && car.lease !== helm.lease,
       outUs: car === null ? null : car[field.output === Output.THROTTLE ? 'throttle_us' : 'steering_us'],

@@ -74,7 +74,11 @@ export function createWorkshop(window, bench) {
     if (bench.view().open) at('bench-sure').focus();
   };
   button.addEventListener('click', () => show(!bench.view().open));
-  at('workshop-close').addEventListener('click', () => { show(false); button.focus(); });
+  at('workshop-close').addEventListener('click', (event) => {
+    show(false);
+    // By a key (detail 0) the focus goes back to where it came from; by a finger Enter is Arm again.
+    if (event.detail === 0) button.focus();
+  });
   at('bench-sure').addEventListener('click', () => { bench.sure(true); tell(); });
   slider.addEventListener('input', () => { bench.set(slider.valueAsNumber); tell(); });
   for (const [id, by] of [['bench-less-ten', -10], ['bench-less', -1], ['bench-more', 1], ['bench-more-ten', 10]]) {
@@ -98,10 +102,14 @@ export function createWorkshop(window, bench) {
   function tell() {
     const view = bench.view();
     hide('workshop-button', !view.offered);
+    // Only Arm leaves a Stop. A button that does nothing then must not keep the focus either: Enter would press it and not arm.
+    once('latched', view.latched, (is) => { button.disabled = is; });
     hide('workshop', !view.open);
     once('expanded', view.open, (open) => {
       button.setAttribute('aria-expanded', String(open));
       at('cockpit').dataset.bench = open ? 'open' : 'shut';
+      // What is hidden must not keep the focus until the next frame: an Enter in between would press it and not arm.
+      if (!open && panel.contains(document.activeElement)) document.activeElement.blur();
     });
     hide('hold', !(view.open && view.sure));
     if (!view.open) return;

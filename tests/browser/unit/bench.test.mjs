@@ -145,12 +145,13 @@ test('a Stop ends it: the wheels have to be up anew, and what was measured is st
   r.bench.step(7);
   r.bench.hold(true);
   r.bench.car({ state: State.STOPPED, lease: MINE, refusals: 4 });
-  assert.deepEqual([r.bench.view().open, r.bench.view().held], [false, false]);
+  assert.deepEqual([r.bench.view().open, r.bench.view().held, r.bench.view().latched], [false, false, true]);
   r.did.length = 0;
   r.bench.show(true);
   r.bench.hold(true);
   assert.ok(!r.did.includes('arm'), 'nobody arms by holding a pulse');
   r.live();
+  assert.equal(r.bench.view().latched, false);
   r.bench.show(true);
   assert.deepEqual([r.bench.view().sure, r.bench.view().pulses.throttle_zero_us], [false, 1507]);
 });
