@@ -134,7 +134,7 @@ fn unknown_names_are_answered_with_the_nearest() {
     told(&[
         (
             "fsp = 1",
-            "car.toml:1: fsp: no such key; each stands in one of the tables spider, local, ice, camera, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
+            "car.toml:1: fsp: no such key; each stands in one of the tables spider, local, ice, camera, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
         ),
         (
             "fps = 1",
@@ -146,7 +146,7 @@ fn unknown_names_are_answered_with_the_nearest() {
         ),
         (
             "[camera]\nzoom = 1",
-            "car.toml:2: camera.zoom: no such key; [camera] has source, width, height, fps, rotation",
+            "car.toml:2: camera.zoom: no such key; did you mean camera.controls.zoom_permille?",
         ),
         (
             "[failsafe]\nhold = 100",
@@ -155,6 +155,10 @@ fn unknown_names_are_answered_with_the_nearest() {
         (
             "[drive]\nbrake_us = 1300",
             "car.toml:2: drive.brake_us: no such key; did you mean drive.calibration.brake_us?",
+        ),
+        (
+            "[encoder]\nwheels = 1",
+            "car.toml:2: encoder.wheels: no such key; [encoder] has kind",
         ),
         (
             "\n[camra]\nfps = 1",
@@ -166,7 +170,7 @@ fn unknown_names_are_answered_with_the_nearest() {
         ),
         (
             "[wheels]\ncount = 4",
-            "car.toml:1: wheels: no such table; there are spider, local, ice, camera, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
+            "car.toml:1: wheels: no such table; there are spider, local, ice, camera, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
         ),
         (
             "camera = 5",
@@ -379,7 +383,7 @@ fn every_mistake_in_a_set_names_the_flag() {
         ),
         (
             "camera=5",
-            "--set: camera: is a table: set one of its keys, camera.source, camera.width, camera.height, camera.fps or camera.rotation",
+            "--set: camera: is a table: set one of its keys, camera.source, camera.width, camera.height, camera.fps, camera.rotation, camera.flip_horizontal, camera.flip_vertical, camera.index or camera.id",
         ),
         (
             "spider.url=htps://a",
