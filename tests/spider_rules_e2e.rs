@@ -430,7 +430,10 @@ async fn rule_19_a_viewer_may_come_before_the_publisher_and_gets_video_later() {
             std::time::Instant::now() < deadline,
             "no video at the early viewer"
         );
-        video.send(&key_frame, clock::now()).await.expect("sent");
+        video
+            .send(&key_frame, clock::now(), || ())
+            .await
+            .expect("sent");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let strict = inside(&[Fault::NeedPublisher], NEVER).await;
@@ -457,7 +460,10 @@ async fn rule_20_a_spider_may_hold_a_publisher_to_brate_and_ktime() {
             "{:?}",
             publisher.feedback
         );
-        video.send(&key_frame, clock::now()).await.expect("sent");
+        video
+            .send(&key_frame, clock::now(), || ())
+            .await
+            .expect("sent");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -9,12 +9,14 @@
 //! Promises: nobody waits for anybody here. Knows nothing of: who reads what when.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::newest::Newest;
 use super::readings::Readings;
+use super::stages::Stages;
 use crate::logic::failsafe::Health;
+use crate::logic::ladder::Rung;
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::{STATUS_WORDS, Status};
 
@@ -35,6 +37,69 @@ pub enum Stored {
 /// choice: the longest frame time (1 s at 1 frame a second) may not, ten frames at 10 may.
 const VIDEO_SILENCE: Duration = Duration::from_secs(1);
 
+/// What a viewer gets to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Nothing: nobody is there, or nothing has come yet.
+    Nothing,
+    /// The camera.
+    Camera,
+    /// The still picture that says why there is none.
+    Still,
+}
+
+/// How the video path runs; the video thread writes, metrics reads.
+#[derive(Debug, Default)]
+pub struct VideoFacts {
+    /// Width in pixels of what is coded.
+    pub width: AtomicU32,
+    /// Its height.
+    pub height: AtomicU32,
+    /// Pictures that had to be copied for the encoder.
+    pub copies: AtomicU32,
+    /// Times of the stages.
+    pub stages: Stages,
+    shows: AtomicU8,
+    is_hardware: AtomicBool,
+    rung: AtomicU8,
+}
+
+impl VideoFacts {
+    /// Says what a viewer gets to see.
+    pub fn set_shows(&self, shows: Shows) {
+        let code = match shows {
+            Shows::Nothing => 0,
+            Shows::Camera => 1,
+            Shows::Still => 2,
+        };
+        self.shows.store(code, Ordering::Relaxed);
+    }
+
+    /// What a viewer gets to see: the number on the wire (`video.shows`).
+    #[must_use]
+    pub fn shows(&self) -> u8 {
+        self.shows.load(Ordering::Relaxed)
+    }
+
+    /// Says who encodes, and how much of the camera's picture.
+    pub fn set_encoder(&self, is_hardware: bool, rung: Rung) {
+        self.is_hardware.store(is_hardware, Ordering::Relaxed);
+        self.rung.store(rung.code(), Ordering::Relaxed);
+    }
+
+    /// Whether a device encodes: the number on the wire (`video.hardware`).
+    #[must_use]
+    pub fn hardware(&self) -> u8 {
+        self.is_hardware.load(Ordering::Relaxed).into()
+    }
+
+    /// How much of the camera's picture is coded: the number on the wire (`video.rung`).
+    #[must_use]
+    pub fn rung(&self) -> u8 {
+        self.rung.load(Ordering::Relaxed)
+    }
+}
+
 /// The shared values of one car.
 #[derive(Debug)]
 pub struct Board {
@@ -51,10 +116,8 @@ pub struct Board {
     pub bytes_sent: AtomicU64,
     /// Time spent encoding, in microseconds, over all frames.
     pub encode_us: AtomicU64,
-    /// Video width and height in force.
-    pub width: AtomicU32,
-    /// Video height in force.
-    pub height: AtomicU32,
+    /// What the video path shows, and how.
+    pub video: VideoFacts,
     key_frame_wanted: AtomicBool,
     target_kbps: AtomicU32,
     watched: AtomicBool,
@@ -78,8 +141,7 @@ impl Board {
             frames_dropped: AtomicU32::new(0),
             bytes_sent: AtomicU64::new(0),
             encode_us: AtomicU64::new(0),
-            width: AtomicU32::new(0),
-            height: AtomicU32::new(0),
+            video: VideoFacts::default(),
             key_frame_wanted: AtomicBool::new(false),
             target_kbps: AtomicU32::new(target.get()),
             watched: AtomicBool::new(false),
@@ -106,10 +168,20 @@ impl Board {
         self.frames_seen.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Camera or encoder failed: both count as down until frames come again.
-    pub fn video_failed(&self) {
+    /// The camera failed: it counts as down until frames come again.
+    pub fn camera_failed(&self) {
         self.frame_at.store(0, Ordering::Relaxed);
+    }
+
+    /// The encoder failed: it counts as down until the camera's frames are sent again.
+    pub fn encoder_failed(&self) {
         self.unit_at.store(0, Ordering::Relaxed);
+    }
+
+    /// A still picture was handed to the network: bytes, but no view of the road.
+    pub fn still_sent(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A coded frame was handed to the network.

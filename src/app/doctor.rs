@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::lock::Locks;
 use super::{Fatal, chassis, clock, parts};
@@ -26,6 +26,7 @@ use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::logic::spread::Figures;
 
+mod eyes;
 #[cfg(feature = "pi")]
 mod hands;
 mod load;
@@ -43,9 +44,6 @@ mod hands {
         Vec::new()
     }
 }
-
-/// Frames taken from the camera and coded. choice: a second or two at any rate.
-const FRAMES: u32 = 15;
 
 /// Longest wait for a host. choice: as for dialling.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
@@ -80,8 +78,8 @@ pub fn doctor(config: &Config, hands: bool) -> Result<(), Fatal> {
     let mut checks = hands::checks(config);
     checks.extend([
         ("outputs", outputs(config, &view)),
-        ("camera", camera(config, &view)),
-        ("encoder", encoder(config, &view)),
+        ("camera", eyes::camera(config, &view)),
+        ("encoder", eyes::encoder(config, &view)),
         ("clock", wall_clock()),
         ("spider", spider(config)),
     ]);
@@ -175,57 +173,6 @@ fn pulses(told: Figures) -> Finding {
     }
     Ok(format!(
         "{words}; 5 µs are a hundredth of full throttle, and a busy computer makes it worse"
-    ))
-}
-
-fn camera(config: &Config, view: &Arc<SimView>) -> Finding {
-    let mut build =
-        parts::video_parts(config, Arc::clone(view)).map_err(|fatal| fatal.to_string())?;
-    let mut pair = build().map_err(|err| format!("{err}; see camera.source"))?;
-    let started = Instant::now();
-    for _ in 0..FRAMES {
-        pair.camera.next_frame().map_err(|err| parts::chain(&err))?;
-    }
-    let per_second = f64::from(FRAMES - 1) / started.elapsed().as_secs_f64().max(0.001);
-    Ok(format!(
-        "{} {}x{}, {per_second:.0} frames a second (asked for {})",
-        config.camera.source.word(),
-        config.camera.width,
-        config.camera.height,
-        config.camera.fps
-    ))
-}
-
-fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
-    let mut build =
-        parts::video_parts(config, Arc::clone(view)).map_err(|fatal| fatal.to_string())?;
-    let mut pair = build().map_err(|err| format!("{err}; see encoder.kind"))?;
-    let mut spent = Duration::ZERO;
-    let mut bytes = 0;
-    for n in 0..FRAMES {
-        let frame = pair.camera.next_frame().map_err(|err| parts::chain(&err))?;
-        let started = Instant::now();
-        let unit = pair
-            .encoder
-            .encode(&frame, n == 0)
-            .map_err(|err| parts::chain(&err))?;
-        spent += started.elapsed();
-        bytes += unit.map_or(0, |unit| unit.data().len());
-    }
-    let each = spent / FRAMES;
-    let budget = Duration::from_secs(1) / config.camera.fps.max(1);
-    if each > budget {
-        return Err(format!(
-            "{} ms a frame is more than {} frames a second allow; choose a smaller camera.width and height, or \
-             fewer camera.fps",
-            each.as_millis(),
-            config.camera.fps
-        ));
-    }
-    Ok(format!(
-        "{:.1} ms a frame, {} kB in {FRAMES} frames",
-        each.as_secs_f64() * 1000.0,
-        bytes / 1000
     ))
 }
 

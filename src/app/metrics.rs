@@ -202,8 +202,8 @@ impl Rates {
     fn look(&mut self, now: Uptime, board: &Board) {
         let frames = board.frames_sent.load(Ordering::Relaxed);
         self.readings = BoardReadings {
-            width: board.width.load(Ordering::Relaxed),
-            height: board.height.load(Ordering::Relaxed),
+            width: board.video.width.load(Ordering::Relaxed),
+            height: board.video.height.load(Ordering::Relaxed),
             target: board.target(),
             frames,
             dropped: board.frames_dropped.load(Ordering::Relaxed),

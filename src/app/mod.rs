@@ -13,8 +13,10 @@
 pub mod black_box;
 pub mod board;
 pub mod calibrate;
+pub mod capture;
 pub mod chassis;
 pub mod clock;
+pub mod coder;
 pub mod control;
 pub mod doctor;
 pub mod fault;
@@ -38,8 +40,11 @@ pub mod replay;
 pub mod run;
 pub mod sensing;
 pub mod silence;
+pub mod stages;
+pub mod standby;
 pub mod state_file;
 pub mod supervise;
+pub mod trouble;
 pub mod video;
 pub mod watch;
 

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
+use super::Fatal;
 use super::fault::{Faults, FaultyCamera};
-use super::{Fatal, video};
 use crate::cli::Exit;
 use crate::config::hardware::Wiring;
 use crate::config::{Camera as CameraSettings, CameraSource, Config, Drive, EncoderKind, Sim};
@@ -54,28 +54,17 @@ fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
     Err(not_built("drive.output", wiring.word()))
 }
 
-/// How to make the camera and the encoder that the configuration names.
-///
-/// # Errors
-/// A kind of camera or encoder that this program was built without.
-pub fn video_parts(config: &Config, view: Arc<SimView>) -> Result<video::MakeParts, Fatal> {
-    let mut make_camera = camera(config, view)?;
-    let mut make_encoder = encoder(config)?;
-    Ok(Box::new(move || {
-        Ok(video::Parts {
-            camera: make_camera()?,
-            encoder: make_encoder()?,
-        })
-    }))
-}
-
 /// Makes a camera; called again after it failed.
-type MakeCamera = Box<dyn FnMut() -> Result<Box<dyn Camera>, CameraError> + Send>;
-/// Makes an encoder; called again after it failed.
-type MakeEncoder = Box<dyn FnMut() -> Result<Box<dyn Encoder>, EncoderError> + Send>;
+pub type MakeCamera = Box<dyn FnMut() -> Result<Box<dyn Camera>, CameraError> + Send>;
+
+/// Makes an encoder; called again after it failed, with how often in a row that was.
+pub type MakeEncoder = Box<dyn FnMut(u32) -> Result<Box<dyn Encoder>, EncoderError> + Send>;
 
 /// How to make the camera that `camera.source` names.
-fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
+///
+/// # Errors
+/// A kind of camera that this program was built without.
+pub fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
     let camera = &config.camera;
     let (width, height, fps) = (camera.width, camera.height, camera.fps);
     match camera.source {
@@ -114,14 +103,17 @@ fn csi_settings(camera: &CameraSettings) -> csi::CsiSettings {
 }
 
 /// How to make the encoder that `encoder.kind` names.
-fn encoder(config: &Config) -> Result<MakeEncoder, Fatal> {
+///
+/// # Errors
+/// A kind of encoder that this program was built without.
+pub fn encoder(config: &Config) -> Result<MakeEncoder, Fatal> {
     let settings = OpenH264Settings {
         fps: config.camera.fps,
         bitrate: config.spider.bitrate,
         threads: 0,
     };
     match config.encoder {
-        EncoderKind::Auto | EncoderKind::OpenH264 => Ok(Box::new(move || {
+        EncoderKind::Auto | EncoderKind::OpenH264 => Ok(Box::new(move |_| {
             Ok(Box::new(OpenH264Encoder::new(settings)?))
         })),
         EncoderKind::V4l2M2m => Err(not_built("encoder.kind", config.encoder.word())),
@@ -140,20 +132,15 @@ pub fn chain(err: &dyn std::error::Error) -> String {
     parts.join(": ")
 }
 
-/// The same parts, with a camera that fails as `sim.faults` says.
+/// The same camera, failing as `sim.faults` says.
 #[must_use]
-pub fn with_faults(mut make: video::MakeParts, faults: &Arc<Faults>) -> video::MakeParts {
+pub fn with_faults(mut make: MakeCamera, faults: &Arc<Faults>) -> MakeCamera {
     let faults = Arc::clone(faults);
     Box::new(move || {
-        let parts = make()?;
-        let camera = FaultyCamera {
-            inner: parts.camera,
+        Ok(Box::new(FaultyCamera {
+            inner: make()?,
             faults: Arc::clone(&faults),
-        };
-        Ok(video::Parts {
-            camera: Box::new(camera),
-            ..parts
-        })
+        }))
     })
 }
 

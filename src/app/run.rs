@@ -21,7 +21,7 @@ use super::link::{LinkOptions, LinkParts};
 use super::mailbox::Mailbox;
 use super::metrics::{InOrder, Rate};
 use super::outlet::{UNIT_ROOM, carry};
-use super::parts::{actuators, chain, video_parts, with_faults};
+use super::parts::{self, actuators, chain, with_faults};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
@@ -156,9 +156,15 @@ impl Car<'_> {
             SpiderUrl::Remote(_) => None,
         };
         let (units_tx, units) = mpsc::channel(UNIT_ROOM);
-        let make = with_faults(video_parts(config, Arc::clone(&self.view))?, &self.faults);
+        let camera = parts::camera(config, Arc::clone(&self.view))?;
+        let video = video::VideoParts {
+            camera: with_faults(camera, &self.faults),
+            encoder: parts::encoder(config)?,
+            fps: config.camera.fps,
+            size: (config.camera.width, config.camera.height),
+        };
         video::start(
-            make,
+            video,
             units_tx,
             Arc::clone(&self.board),
             Arc::clone(stop_video),

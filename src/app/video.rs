@@ -1,114 +1,282 @@
-//! The video thread: frame, encoder, unit; and again from the start when one of them fails.
+//! The video thread: newest frame, encoder, unit; and a still picture that says why while there is none.
 //!
 //! ```text
-//!   make camera and encoder ─▶ frame ─▶ encode ─▶ hand over ─┐
-//!          ▲                     ▲                            │ one unit at a time
-//!          │                     └────────────────────────────┘
-//!          └── error or panic: wait, then make both anew (the car is stopped meanwhile: no frames)
+//!   camera thread ─▶ [newest] ─▶ take ─▶ (half the size) ─▶ encode ─▶ unit ─▶ room for one ─▶ carry
+//!                                 │                           │
+//!     nothing in time, or failed ─┘                           └─ failed: made anew after a moment
+//!               └──────────────┬──────────────────────────────┘
+//!                              ▼
+//!            the car is told at once (it stops, and may not be armed);
+//!            a still picture every half second, by an encoder of its own, until frames are coded again
 //! ```
 //!
-//! Promises: a failing camera or encoder never ends the process; nothing queues more than one frame.
+//! Camera and encoder fail apart: a camera that is gone leaves the encoder alone for a moment and then takes it along, for
+//! its buffers were the camera's; an encoder that fails leaves the camera running.
+//!
+//! Promises: a failing camera or encoder never ends the process; nothing queues more than one frame; times of capture only
+//! rise, so no frame from before a switch is shown after it; nothing is allocated for a frame once it runs.
 //! Knows nothing of: networks; what kind of camera or encoder it runs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::board::Board;
+use super::board::{Board, Shows};
+use super::capture::{Capture, Look};
 use super::clock;
+use super::coder::{CodedUnit, Coder, Done};
 use super::outlet::Unit;
-use crate::hal::{Camera, Encoder};
+use super::parts::{MakeCamera, MakeEncoder};
+use super::stages::Stage;
+use super::standby::Standby;
+use super::trouble::Trouble;
+use crate::hal::Frame;
+use crate::logic::units::Uptime;
 
-/// Wait before camera and encoder are made anew. choice: restarts within 2 s are asked for.
+#[cfg(test)]
+mod tests;
+
+/// How long the thread waits at once, so that it sees when it is over. choice: a tenth of what a person notices.
+const LOOK: Duration = Duration::from_millis(50);
+/// Bounds of how long a camera may give nothing: ten frame times, within these.
+/// choice: below the least, one late frame of a busy machine would stop the car; above the most, the car drives blind.
+const SILENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(1));
+/// How long the first frame may take. choice: libcamera's start with a sensor on I2C takes up to a second.
+const START: Duration = Duration::from_secs(2);
+/// Wait before a panicking thread goes on. choice: no busy loop.
 const RESTART_WAIT: Duration = Duration::from_millis(500);
 
-/// Makes the camera and the encoder; called again after each failure.
-pub type MakeParts = Box<dyn FnMut() -> Result<Parts, Box<dyn std::error::Error>> + Send>;
-
-/// A camera and an encoder that fit each other.
-pub struct Parts {
+/// What the thread works with.
+pub struct VideoParts {
     /// Where frames come from.
-    pub camera: Box<dyn Camera>,
+    pub camera: MakeCamera,
     /// What makes them small.
-    pub encoder: Box<dyn Encoder>,
+    pub encoder: MakeEncoder,
+    /// Frames a second that the camera was asked for.
+    pub fps: u32,
+    /// Size that the camera was asked for: that of a still picture before any frame has come.
+    pub size: (u32, u32),
 }
 
 /// Starts the thread; it ends soon after `stop` is set or the receiver of `units` is gone.
 ///
 /// # Errors
-/// The thread could not be made.
+/// A thread could not be made.
 pub fn start(
-    mut make: MakeParts,
+    parts: VideoParts,
     units: mpsc::Sender<Unit>,
     board: Arc<Board>,
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<JoinHandle<()>> {
+    let capture = Capture::start(parts.camera)?;
+    let mut make = parts.encoder;
+    let (fps, size) = (parts.fps.max(1), parts.size);
     thread::Builder::new()
         .name("video".to_owned())
         .spawn(move || {
             let over = || stop.load(Ordering::Relaxed) || units.is_closed();
             while !over() {
                 let ran = catch_unwind(AssertUnwindSafe(|| {
-                    let parts = make()?;
-                    run(parts, &units, &board, &over)
+                    Video::new(&capture, &mut make, &units, &board, (fps, size)).run(&over);
                 }));
-                let why = match ran {
-                    Ok(Ok(())) => return,
-                    Ok(Err(err)) => err.to_string(),
-                    Err(_) => "a bug".to_owned(),
-                };
-                board.readings.video_restarts.count();
-                board.video_failed(); // the car stops now, not when frames are missed
-                tracing::error!("video: {why}; starting camera and encoder again");
-                thread::sleep(RESTART_WAIT);
+                if ran.is_err() {
+                    board.readings.video_restarts.count();
+                    board.camera_failed();
+                    board.encoder_failed();
+                    tracing::error!("video: a bug; starting the encoder again");
+                    thread::sleep(RESTART_WAIT);
+                }
             }
         })
 }
 
-fn run(
-    mut parts: Parts,
-    units: &mpsc::Sender<Unit>,
-    board: &Board,
-    over: &dyn Fn() -> bool,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let mut target = None;
-    let mut last_number = None;
-    while !over() {
-        let frame = parts.camera.next_frame()?;
-        board.frame_seen(clock::now());
-        board.width.store(frame.width(), Ordering::Relaxed);
-        board.height.store(frame.height(), Ordering::Relaxed);
-        let number = frame.number();
-        if let Some(last) = last_number.replace(number) {
-            let skipped = number.wrapping_sub(last).saturating_sub(1);
-            board.frames_dropped.fetch_add(skipped, Ordering::Relaxed);
-        }
-        if !board.is_watched() {
-            continue;
-        }
-        let wanted = board.target();
-        if target != Some(wanted) {
-            parts.encoder.set_bitrate(wanted)?;
-            target = Some(wanted);
-        }
-        let started = Instant::now();
-        let coded = parts.encoder.encode(&frame, board.take_key_frame_wish())?;
-        let spent = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        board.encode_us.fetch_add(spent, Ordering::Relaxed);
-        if let Some(coded) = coded {
-            let unit = Unit {
-                data: bytes::Bytes::copy_from_slice(coded.data()),
-                captured_at: coded.captured_at(),
-                is_key: coded.is_idr(),
-            };
-            if units.blocking_send(unit).is_err() {
-                return Ok(());
-            }
+/// The state of the thread between two panics.
+struct Video<'a> {
+    capture: &'a Capture,
+    units: &'a mpsc::Sender<Unit>,
+    board: &'a Board,
+    coder: Coder<'a>,
+    standby: Standby,
+    camera: Trouble,
+    encoder: Trouble,
+    /// How long the camera may give nothing.
+    silence: Duration,
+    /// When the last frame came, or the camera was expected to start.
+    heard_at: Uptime,
+    has_started: bool,
+    last_number: Option<u32>,
+    /// Capture time of the last unit.
+    shown_at: Uptime,
+}
+
+impl<'a> Video<'a> {
+    fn new(
+        capture: &'a Capture,
+        make: &'a mut MakeEncoder,
+        units: &'a mpsc::Sender<Unit>,
+        board: &'a Board,
+        (fps, size): (u32, (u32, u32)),
+    ) -> Self {
+        let period = Duration::from_secs(1) / fps;
+        Self {
+            capture,
+            units,
+            board,
+            coder: Coder::new(make, period),
+            standby: Standby::new(size),
+            camera: Trouble::new("camera"),
+            encoder: Trouble::new("encoder"),
+            silence: (period * 10).clamp(SILENCE.0, SILENCE.1),
+            heard_at: clock::now(),
+            has_started: false,
+            last_number: None,
+            shown_at: Uptime::ZERO,
         }
     }
-    Ok(())
+
+    fn run(&mut self, over: &dyn Fn() -> bool) {
+        while !over() {
+            match self.capture.take(LOOK) {
+                Look::Frame(frame) => self.frame(frame),
+                Look::Failed(why) => self.camera_failed(&why),
+                Look::Nothing => self.nothing(),
+            }
+            self.stand_in();
+        }
+    }
+
+    /// The camera's newest frame.
+    fn frame(&mut self, mut frame: Frame) {
+        let now = clock::now();
+        self.heard_at = now;
+        self.has_started = true;
+        self.camera.is_over(now);
+        self.board.frame_seen(now);
+        let number = frame.number();
+        if let Some(last) = self.last_number.replace(number) {
+            let skipped = number.wrapping_sub(last).saturating_sub(1);
+            self.board
+                .frames_dropped
+                .fetch_add(skipped, Ordering::Relaxed);
+        }
+        if frame.captured_at() > now {
+            // A driver's clock that runs ahead would make every later frame look stale.
+            frame.set_capture(now, number);
+        }
+        if !self.board.is_watched() {
+            self.board.video.set_shows(Shows::Nothing);
+            return;
+        }
+        if frame.captured_at() <= self.shown_at {
+            return;
+        }
+        let stages = &self.board.video.stages;
+        stages.note(Stage::Capture, now.since(frame.captured_at()));
+        let wants_key = self.board.take_key_frame_wish();
+        match self.coder.code(now, &frame, self.board.target(), wants_key) {
+            Ok(done) => self.coded(now, done),
+            Err(why) => self.encoder_failed(&why, wants_key),
+        }
+    }
+
+    fn coded(&mut self, taken_at: Uptime, done: Done) {
+        let coded_at = clock::now();
+        let video = &self.board.video;
+        video.set_encoder(self.coder.is_hardware(), self.coder.rung());
+        video.copies.store(self.coder.copies(), Ordering::Relaxed);
+        let Done::Coded(times, unit) = done else {
+            return;
+        };
+        video
+            .stages
+            .note(Stage::Prepare, times.called_at.since(taken_at));
+        let spent = coded_at.since(times.called_at);
+        video.stages.note(Stage::Encode, spent);
+        let spent = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
+        self.board.encode_us.fetch_add(spent, Ordering::Relaxed);
+        let Some(unit) = unit else {
+            return; // the rate allowed no picture
+        };
+        video.width.store(times.size.0, Ordering::Relaxed);
+        video.height.store(times.size.1, Ordering::Relaxed);
+        video.set_shows(Shows::Camera);
+        self.encoder.is_over(coded_at);
+        self.standby.rest(times.size);
+        self.send(unit, times.captured_at, coded_at, true);
+    }
+
+    fn send(&mut self, unit: CodedUnit, captured_at: Uptime, coded_at: Uptime, is_live: bool) {
+        self.shown_at = captured_at;
+        let unit = Unit {
+            data: unit.data,
+            captured_at,
+            coded_at,
+            is_key: unit.is_key,
+            is_live,
+        };
+        // A closed receiver means that this is over; the loop sees it.
+        let _ = self.units.blocking_send(unit);
+    }
+
+    fn camera_failed(&mut self, why: &str) {
+        let now = clock::now();
+        (self.heard_at, self.has_started, self.last_number) = (now, false, None);
+        self.board.readings.video_restarts.count();
+        self.board.camera_failed();
+        self.camera.is_here(now, why);
+        self.coder.close();
+    }
+
+    fn encoder_failed(&mut self, why: &str, wanted_key: bool) {
+        self.board.readings.video_restarts.count();
+        self.board.encoder_failed();
+        self.encoder.is_here(clock::now(), why);
+        if wanted_key {
+            self.board.want_key_frame();
+        }
+    }
+
+    /// Nothing came in time: not at once a reason to stop.
+    fn nothing(&mut self) {
+        let now = clock::now();
+        let silent = now.since(self.heard_at);
+        let limit = if self.has_started {
+            self.silence
+        } else {
+            START
+        };
+        if silent > limit && !self.camera.is_known() {
+            self.board.camera_failed();
+            let ms = silent.as_millis();
+            self.camera
+                .is_here(now, &format!("no picture for {ms} ms; check the cable"));
+        }
+    }
+
+    /// Shows why there is no picture, if there is none and somebody is there.
+    fn stand_in(&mut self) {
+        if !self.camera.is_known() && !self.encoder.is_known() {
+            return;
+        }
+        if !self.board.is_watched() {
+            self.board.video.set_shows(Shows::Nothing);
+            return;
+        }
+        let now = clock::now();
+        let (camera, encoder) = (self.camera.text(), self.encoder.text());
+        let Some((why, since)) = camera.or(encoder) else {
+            return;
+        };
+        let wish = || self.board.take_key_frame_wish();
+        let Some(unit) = self.standby.picture(now, why, since, wish) else {
+            return;
+        };
+        self.board.video.set_shows(Shows::Still);
+        self.coder.start_with_key();
+        self.send(unit, now, now, false);
+    }
 }

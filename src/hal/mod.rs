@@ -37,6 +37,7 @@ pub mod csi;
 #[doc(hidden)]
 pub mod figure;
 pub mod frame;
+pub mod halve;
 pub mod health;
 pub mod modem;
 pub mod openh264;
@@ -46,6 +47,7 @@ pub mod pi;
 pub mod realtime;
 pub mod sensor;
 pub mod sim;
+pub mod still;
 
 pub use frame::Frame;
 
@@ -104,6 +106,16 @@ pub trait Encoder: Send {
     /// # Errors
     /// As for [`Encoder::encode`]; the new target holds after the next opening.
     fn set_bitrate(&mut self, target: Kbps) -> Result<(), EncoderError>;
+
+    /// Whether a device of its own does the work, whose time is not the processor's.
+    fn is_hardware(&self) -> bool {
+        false
+    }
+
+    /// Pictures that had to be copied for it, since it was made; wraps.
+    fn copies(&self) -> u32 {
+        0
+    }
 }
 
 /// One coded picture, lent by the encoder until its next call.

@@ -13,6 +13,7 @@
 //!
 //!  sensor edges ─▶ lap ─▶ passes      volts ─▶ battery ─▶ level      degrees ─▶ heat ─▶ hot?
 //!  throttle, wishes ─▶ sight ─▶ which camera      wishes ─▶ camera ─▶ where its dials stand
+//!  time a frame takes ─▶ ladder ─▶ size, rate
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
 //!
@@ -31,6 +32,7 @@ pub mod esc;
 pub mod failsafe;
 pub mod heat;
 pub mod intent;
+pub mod ladder;
 pub mod lap;
 pub mod pace;
 pub mod session;

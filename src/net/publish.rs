@@ -76,13 +76,21 @@ pub struct VideoOut {
 }
 
 impl VideoOut {
-    /// Sends one coded frame (Annex B) that was captured then.
+    /// Sends one coded frame (Annex B) that was captured then; calls `ready` once its packets are made, before the first is
+    /// handed to the stack.
     ///
     /// # Errors
     /// The track is not connected, or no longer.
-    pub async fn send(&mut self, unit: &bytes::Bytes, captured_at: Uptime) -> Result<()> {
+    pub async fn send(
+        &mut self,
+        unit: &[u8],
+        captured_at: Uptime,
+        ready: impl FnOnce(),
+    ) -> Result<()> {
         let timestamp = rtp_timestamp(captured_at);
-        for payload in self.packetizer.packetize(unit) {
+        let payloads = self.packetizer.packetize(unit);
+        ready();
+        for payload in payloads {
             let header = rtp::header::Header {
                 version: 2,
                 marker: payload.is_last,
