@@ -26,6 +26,8 @@ need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 if [ "$what" = build ] || [ "$what" = test ]; then
     need cc gcc
     need c++ g++
+    # The bindings to V4L2 are made from the kernel's headers while building.
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-dev)
     need nasm nasm # OpenH264 is built without its assembler, and three times slower, where this is missing
 fi
 if [ "$what" != build ]; then

@@ -17,6 +17,12 @@ use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
 use crate::hal::{Actuators, Camera, CameraError, Encoder, EncoderError};
 
+#[cfg(feature = "pi")]
+mod video_devices;
+#[cfg(not(feature = "pi"))]
+#[path = "parts/no_video_devices.rs"]
+mod video_devices;
+
 /// The outputs that the configuration names; the simulated ones move the simulated camera's view.
 ///
 /// # Errors
@@ -112,12 +118,11 @@ pub fn encoder(config: &Config) -> Result<MakeEncoder, Fatal> {
         bitrate: config.spider.bitrate,
         threads: 0,
     };
-    match config.encoder {
-        EncoderKind::Auto | EncoderKind::OpenH264 => Ok(Box::new(move |_| {
-            Ok(Box::new(OpenH264Encoder::new(settings)?))
-        })),
-        EncoderKind::V4l2M2m => Err(not_built("encoder.kind", config.encoder.word())),
-    }
+    Ok(match config.encoder {
+        EncoderKind::Auto => video_devices::any_encoder(config, settings),
+        EncoderKind::V4l2M2m => video_devices::encoder(config),
+        EncoderKind::OpenH264 => Box::new(move |_| Ok(Box::new(OpenH264Encoder::new(settings)?))),
+    })
 }
 
 /// An error and what it came from, on one line.

@@ -50,9 +50,12 @@ pub use problem::{Problem, Report};
 pub use raw::RawConfig;
 pub use relay::{Channel, Endpoint, SpiderUrl};
 pub use secret::Secret;
-pub use settings::{Camera, Certificate, Config, Drive, Ice, Local, Safety, Sim, Spider};
+pub use settings::{Camera, Certificate, Codec, Config, Drive, Ice, Local, Safety, Sim, Spider};
 pub use trust::{Fingerprint, Trust};
-pub use words::{CameraSource, EncoderKind, FaultKind, IcePolicy, LogLevel, Output, Rotation};
+pub use words::{
+    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, FaultKind, IcePolicy, LogLevel,
+    Output, Rotation,
+};
 
 /// choice: where the SD card image keeps it (README, commands).
 pub const INSTALLED: &str = "/etc/spidercar/spidercar.toml";

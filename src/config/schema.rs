@@ -17,8 +17,8 @@
 
 use super::kind::{Kind, dial, flag, millis, or_zero, stepped, text, whole, word};
 use super::words::{
-    BatteryKind, CameraSource, EncoderKind, IcePolicy, LapKind, LapRule, LogLevel, NeutralKind,
-    Output, PwmKind, RemoteCalibration, ReverseKind, SteeringKind,
+    BatteryKind, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LapKind,
+    LapRule, LogLevel, NeutralKind, Output, PwmKind, RemoteCalibration, ReverseKind, SteeringKind,
 };
 use crate::logic::camera::Dial;
 use crate::logic::failsafe::FailsafeConfig;
@@ -231,6 +231,15 @@ keys! {
         EncoderKind "kind"
             word(EncoderKind::Auto.word(), EncoderKind::WORDS),
             "\"auto\" takes the hardware encoder where there is one, else the `openh264` library.";
+        EncoderDevice "device"
+            text("", "/dev/video11, or \"\""),
+            "Which hardware encoder; empty takes the first that codes H.264.";
+        EncoderProfile "profile"
+            word(EncoderProfile::Baseline.word(), EncoderProfile::WORDS),
+            "Profile of the hardware encoder's stream. Every viewer decodes \"baseline\"; \"main\" is smaller.";
+        EncoderLevel "level"
+            word(EncoderLevel::Auto.word(), EncoderLevel::WORDS),
+            "Level of the hardware encoder's stream; \"auto\" follows size and rate. The Pi's encoder keeps up to 4.0.";
     }
     "drive", "From a command to motor and servo."; {
         DriveOutput "output"

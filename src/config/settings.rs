@@ -16,7 +16,9 @@ use super::ice::IceServer;
 use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
-use super::words::{CameraSource, EncoderKind, IcePolicy, LogLevel, Rotation};
+use super::words::{
+    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel, Rotation,
+};
 use crate::logic::camera::Controls;
 use crate::logic::drive::DriveConfig;
 use crate::logic::failsafe::FailsafeConfig;
@@ -37,6 +39,8 @@ pub struct Config {
     pub camera: Camera,
     /// The H.264 encoder.
     pub encoder: EncoderKind,
+    /// The hardware encoder, if it is that.
+    pub codec: Codec,
     /// Motor and servo.
     pub drive: Drive,
     /// When the car stops by itself.
@@ -134,6 +138,17 @@ pub struct Camera {
     pub id: Option<String>,
     /// Where the dials of CSI cameras stand at first.
     pub controls: Controls,
+}
+
+/// The hardware encoder (`encoder.device`, `encoder.profile`, `encoder.level`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Codec {
+    /// Its path; `None` takes the first that fits.
+    pub device: Option<String>,
+    /// Profile of its stream.
+    pub profile: EncoderProfile,
+    /// Level of its stream.
+    pub level: EncoderLevel,
 }
 
 /// Motor and servo (`[drive]` and `[drive.calibration]`).

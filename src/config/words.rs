@@ -57,6 +57,32 @@ words! {
 }
 
 words! {
+    /// Profile of a hardware encoder's stream.
+    EncoderProfile {
+        /// Constrained baseline, which every viewer decodes.
+        Baseline = "baseline",
+        /// Main, still without B pictures: some tenths smaller.
+        Main = "main",
+    }
+}
+
+words! {
+    /// Level of a hardware encoder's stream.
+    EncoderLevel {
+        /// The least that holds the picture size and rate.
+        Auto = "auto",
+        /// Up to 1280x720 at 30 a second.
+        L31 = "3.1",
+        /// Up to 1280x720 at 60 a second.
+        L32 = "3.2",
+        /// Up to 1920x1080 at 30 a second.
+        L40 = "4.0",
+        /// Up to 1920x1080 at 60 a second.
+        L42 = "4.2",
+    }
+}
+
+words! {
     /// What the setpoint is written to.
     Output {
         /// The simulated car and its actuator log.

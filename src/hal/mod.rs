@@ -7,7 +7,7 @@
 //! ```text
 //!   sim::SimCamera ─┐                        ┌─ openh264::OpenH264Encoder          ┌─ sim::SimActuators
 //!   csi          ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
-//!   (v4l)        ───┘                        └─ (v4l2m2m)                          └─ car::Car ─ pi (pwm, pca9685, hbridge)
+//!   (v4l)        ───┘                        └─ v4l2::V4l2Encoder                  └─ car::Car ─ pi (pwm, pca9685, hbridge)
 //!   pi::lap ─ LapSensor ─▶ edges             pi::battery ─ BatteryMonitor ─▶ Power        files ─ health, modem
 //! ```
 //!
@@ -48,6 +48,8 @@ pub mod realtime;
 pub mod sensor;
 pub mod sim;
 pub mod still;
+#[cfg(feature = "pi")]
+pub mod v4l2;
 
 pub use frame::Frame;
 

@@ -13,8 +13,10 @@ use crate::config::fault;
 use crate::config::hardware::Wiring;
 use crate::config::kind::Value;
 use crate::config::schema::{Id, KEYS};
-use crate::config::settings::{Camera, Drive, Safety, Sim};
-use crate::config::words::{CameraSource, RemoteCalibration, ReverseKind, Rotation};
+use crate::config::settings::{Camera, Codec, Drive, Safety, Sim};
+use crate::config::words::{
+    CameraSource, EncoderLevel, EncoderProfile, RemoteCalibration, ReverseKind, Rotation,
+};
 use crate::logic::camera::{Controls, Dial};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
@@ -62,6 +64,17 @@ impl Meaning<'_> {
             assert!(controls.set(dial, value), "the schema has the dial's range");
         }
         Ok(controls)
+    }
+
+    pub(super) fn codec(&mut self) -> Found<Codec> {
+        let device = self.text(Id::EncoderDevice).map(some_text);
+        let profile = self.word(Id::EncoderProfile, EncoderProfile::from_word);
+        let level = self.word(Id::EncoderLevel, EncoderLevel::from_word);
+        Ok(Codec {
+            device: device?,
+            profile: profile?,
+            level: level?,
+        })
     }
 
     pub(super) fn drive(&mut self) -> Found<Drive> {

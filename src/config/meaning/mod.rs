@@ -105,6 +105,7 @@ impl<'a> Meaning<'a> {
         let ice = self.ice();
         let camera = self.camera();
         let encoder = self.word(Id::EncoderKind, EncoderKind::from_word);
+        let codec = self.codec();
         let drive = self.drive();
         let failsafe = self.failsafe();
         let safety = self.safety();
@@ -122,6 +123,7 @@ impl<'a> Meaning<'a> {
             ice: ice?,
             camera: camera?,
             encoder: encoder?,
+            codec: codec?,
             drive: drive?,
             failsafe: failsafe?,
             safety: safety?,

@@ -1,0 +1,221 @@
+//! What the video devices cost and leave behind: memory, buffers, file descriptors, time.
+//!
+//! They run against drivers written after their sources (`hal::v4l2::fake`), whose buffers and DMABUFs are real memory and
+//! real file descriptors, so a leak is a leak. The allocator of this test counts the calls of its own thread.
+
+#![cfg(feature = "pi")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures are for a person who runs it with --nocapture"
+)]
+#![allow(
+    unsafe_code,
+    reason = "a global allocator cannot be written without; it only counts and delegates"
+)]
+
+use std::alloc::{GlobalAlloc, Layout as Block, System};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use spidercar::config::{EncoderLevel, EncoderProfile};
+use spidercar::hal::frame::Layout;
+use spidercar::hal::v4l2::fake::codec::CodecModel;
+use spidercar::hal::v4l2::fake::lender::Lender;
+use spidercar::hal::v4l2::fake::{FakeKernel, Model};
+use spidercar::hal::v4l2::{FourCc, V4l2Encoder, V4l2Settings};
+use spidercar::hal::{Encoder, Frame};
+use spidercar::logic::units::{Kbps, Uptime};
+
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local integer only.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Block) -> *mut u8 {
+        CALLS.with(|calls| calls.set(calls.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Block) {
+        // SAFETY: the pointer came from `System` with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const NODE: &str = "/dev/video11";
+const SIZE: (u32, u32) = (640, 480);
+const BYTES: usize = 640 * 480 * 3 / 2;
+
+/// Tests that count file descriptors run one at a time: the process has one table of them.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd")
+        .expect("proc is mounted")
+        .count()
+}
+
+fn settings() -> V4l2Settings {
+    V4l2Settings {
+        device: None,
+        fps: 30,
+        bitrate: Kbps::new(2500),
+        profile: EncoderProfile::Baseline,
+        level: EncoderLevel::Auto,
+        patience: Duration::from_secs(1),
+        coded: FourCc::H264,
+    }
+}
+
+fn lender() -> Lender {
+    let layout = Layout::contiguous(SIZE, 640, 480, false).expect("a size in range");
+    Lender::new(layout, BYTES, 4, |slot, bytes| {
+        bytes.fill(u8::try_from(slot).unwrap_or(u8::MAX));
+    })
+    .expect("shared memory")
+}
+
+fn drawn(number: u32) -> Frame {
+    let mut frame = Frame::new(SIZE.0, SIZE.1).expect("a size in range");
+    frame.set_capture(Uptime::from_micros(u64::from(number) * 33_333), number);
+    frame
+}
+
+fn codec() -> (FakeKernel, Arc<CodecModel>) {
+    let model = Arc::new(CodecModel::bcm2835());
+    let kernel = FakeKernel::with(NODE, Model::Codec(Arc::clone(&model)));
+    (kernel, model)
+}
+
+/// Frames, an IDR and a change of the bitrate; how many frames were coded.
+fn run(encoder: &mut V4l2Encoder, lender: &mut Lender) -> usize {
+    let mut coded = 0;
+    for number in 0..4 {
+        let frame = lender.lend().expect("a camera that got its buffers back");
+        coded += usize::from(encoder.encode(&frame, number == 2).is_ok());
+        // An error closes the encoder; the next frame opens it.
+        let _ = encoder.set_bitrate(Kbps::new(1000 + 100 * number));
+    }
+    coded
+}
+
+#[test]
+fn whichever_call_fails_the_encoder_recovers_and_leaves_nothing_behind() {
+    let _alone = alone();
+    for imports in [true, false] {
+        let (kernel, _) = codec();
+        let mut encoder = V4l2Encoder::new(kernel.devices(), settings()).unwrap();
+        let before = kernel.calls();
+        run(&mut encoder, &mut lender());
+        let calls = kernel.calls() - before;
+        assert!(calls > 60, "{calls}");
+        for errno in [
+            Errno::IO,
+            Errno::INVAL,
+            Errno::NODEV,
+            Errno::NOMEM,
+            Errno::BUSY,
+        ] {
+            for nth in 1..=calls {
+                let (kernel, model) = codec();
+                let mut lender = lender();
+                let files = open_files();
+                let mut encoder = V4l2Encoder::new(kernel.devices(), settings()).unwrap();
+                if !imports {
+                    // One frame of our own memory: the rest of the run is opened for the camera's.
+                    encoder.encode(&drawn(1), false).unwrap();
+                }
+                kernel.fail(nth, errno);
+                let coded = run(&mut encoder, &mut lender);
+                assert!(
+                    coded >= 3,
+                    "call {nth} failed with {errno}: {coded} of 4 were coded"
+                );
+                let frame = lender.lend().unwrap();
+                encoder.encode(&frame, false).unwrap_or_else(|error| {
+                    panic!("after call {nth} failed with {errno}: {error}");
+                });
+                drop(frame);
+                assert_eq!(lender.at_home(), 4, "call {nth}, {errno}");
+                assert_eq!(kernel.open_devices(), 1, "call {nth}, {errno}");
+                drop(encoder);
+                assert_eq!(kernel.open_devices(), 0);
+                assert_eq!(model.held(), 0, "call {nth}, {errno}: DMABUFs are held");
+                assert_eq!(open_files(), files, "call {nth}, {errno}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hundred_restarts_leave_no_buffer_and_no_file_open() {
+    let _alone = alone();
+    let (kernel, model) = codec();
+    let mut lender = lender();
+    let files = open_files();
+    for restart in 0..100 {
+        let mut encoder = V4l2Encoder::new(kernel.devices(), settings()).unwrap();
+        assert_eq!(run(&mut encoder, &mut lender), 4);
+        // Every other one ends with an error under way.
+        if restart % 2 == 1 {
+            kernel.fail(3, Errno::IO);
+            let frame = lender.lend().unwrap();
+            assert!(encoder.encode(&frame, false).is_err());
+        }
+    }
+    assert_eq!((kernel.open_devices(), model.held()), (0, 0));
+    assert_eq!(lender.at_home(), 4);
+    assert_eq!(open_files(), files);
+}
+
+#[test]
+fn a_frame_costs_no_allocation_and_little_time() {
+    const FRAMES: usize = 300;
+    let _alone = alone();
+    for (name, is_imported) in [("imported", true), ("copied", false)] {
+        let (kernel, _) = codec();
+        let mut encoder = V4l2Encoder::new(kernel.devices(), settings()).unwrap();
+        let mut lender = lender();
+        let own: Vec<Frame> = (0..4).map(drawn).collect();
+        let mut before = Vec::with_capacity(FRAMES);
+        let mut after = Vec::with_capacity(FRAMES);
+        let mut allocations = 0;
+        for number in 0..FRAMES {
+            let lent = is_imported.then(|| lender.lend().unwrap());
+            let frame = lent.as_ref().unwrap_or(&own[number % 4]);
+            let calls = CALLS.with(Cell::get);
+            let unit = encoder.encode(frame, number == 100).unwrap();
+            assert!(unit.is_some());
+            if number > 0 {
+                allocations += CALLS.with(Cell::get) - calls;
+            }
+            before.push(encoder.own_time().before);
+            after.push(encoder.own_time().after);
+        }
+        assert_eq!(allocations, 0, "{name}");
+        let counts = encoder.counts();
+        assert_eq!(counts.imports == 300, is_imported);
+        assert_eq!(counts.copies == 300, !is_imported);
+        before.sort_unstable();
+        after.sort_unstable();
+        println!(
+            "{name}: frame to driver p50 {:?} p99 {:?}, unit to caller p50 {:?} p99 {:?} (640x480, a driver that is faked)",
+            before[FRAMES / 2],
+            before[FRAMES * 99 / 100],
+            after[FRAMES / 2],
+            after[FRAMES * 99 / 100],
+        );
+    }
+}
