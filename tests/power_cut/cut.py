@@ -90,23 +90,32 @@ def killed(car, cuts, rng):
         shutil.rmtree(learnt.folder, ignore_errors=True)
         shutil.copytree(car.folder, learnt.folder)
         calls = [line for line in learnt.traced(words) if re.match(r"\d+ +\w+\(", line)]
-        places = [place for place, line in enumerate(calls, 1) if str(learnt.folder) in line]
+        places = [place for place, line in enumerate(calls) if str(learnt.folder) in line]
         assert len(places) > 10, calls
+        before = sum(ended.values())
         for place in places:
-            code, _, err = car.run(*words, strace=["-o", "/dev/null", "-e", f"trace={CALLS}", "-e", f"inject={CALLS}:signal=KILL:when={place}"])
+            name, count = nth(calls, place)
+            code, _, err = car.run(*words, strace=["-o", "/dev/null", "-e", f"trace={CALLS}", "-e", f"inject={name}:signal=KILL:when={count}"])
             if code == 0:
                 # What the kills before have left takes a call less or more: the save is done, and the next value is due.
                 break
-            assert code in (-9, 137), f"call {place}: {code} {err}"
+            assert code in (-9, 137), f"{calls[place]}: {code} {err}"
             now = car.shows()
-            assert now in (was, us), f"killed at {calls[place - 1]}: {now}, which is neither {was} nor {us}"
+            assert now in (was, us), f"killed at {calls[place]}: {now}, which is neither {was} nor {us}"
             ended["new" if now == us else "old"] += 1
             if now == us:
                 was = us
+        assert sum(ended.values()) > before, f"no call of a save was killed: {calls}"
         car.save(us)
         assert car.shows() == us
         was = us
     return ended
+
+
+def nth(calls, place):
+    """The name of a call, and the how manyth of this name and thread it is: strace counts each name by itself."""
+    of = [re.match(r"(\d+) +(\w+)\(", line).groups() for line in calls[: place + 1]]
+    return of[-1][1], of.count(of[-1])
 
 
 def damage(car, rng):
