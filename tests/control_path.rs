@@ -3,16 +3,13 @@
 //! The same steps as `app::pilot` and `app::control` take: decode, fold into the newest intent, hand over
 //! as words, step the vehicle, write the outputs. The allocator of this test counts every call.
 
-#![allow(
-    unsafe_code,
-    reason = "a global allocator cannot be written without; it only counts and delegates"
-)]
+#[path = "harness/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
+use counting::calls;
 use spidercar::app::mailbox::Mailbox;
 use spidercar::app::recorder::Recorder;
 use spidercar::config::{Config, Machine, RawConfig, Source};
@@ -22,33 +19,6 @@ use spidercar::logic::failsafe::{Health, State};
 use spidercar::logic::units::Uptime;
 use spidercar::logic::vehicle::Vehicle;
 use spidercar::logic::wire::decode;
-
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local integer only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `System` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn calls() -> u64 {
-    CALLS.with(Cell::get)
-}
 
 /// Messages of a driver at 50 Hz: neutral, `arm`, then driving; each with its arrival.
 fn drive(messages: u32) -> Vec<(Uptime, String)> {

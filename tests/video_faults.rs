@@ -8,48 +8,21 @@
     clippy::print_stdout,
     reason = "figures are for a person who runs it with --nocapture"
 )]
-#![allow(
-    unsafe_code,
-    reason = "a global allocator cannot be written without; it only counts and delegates"
-)]
 
-use std::alloc::{GlobalAlloc, Layout as Block, System};
-use std::cell::Cell;
+#[path = "harness/counting.rs"]
+mod counting;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use counting::calls;
 use rustix::io::Errno;
-use spidercar::config::{EncoderLevel, EncoderProfile};
 use spidercar::hal::frame::Layout;
+use spidercar::hal::v4l2::V4l2Encoder;
 use spidercar::hal::v4l2::fake::codec::CodecModel;
 use spidercar::hal::v4l2::fake::lender::Lender;
-use spidercar::hal::v4l2::fake::{FakeKernel, Model};
-use spidercar::hal::v4l2::{FourCc, V4l2Encoder, V4l2Settings};
+use spidercar::hal::v4l2::fake::{FakeKernel, Model, settings};
 use spidercar::hal::{Encoder, Frame};
 use spidercar::logic::units::{Kbps, Uptime};
-
-struct Counting;
-
-thread_local! {
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local integer only.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Block) -> *mut u8 {
-        CALLS.with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Block) {
-        // SAFETY: the pointer came from `System` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const NODE: &str = "/dev/video11";
 const SIZE: (u32, u32) = (640, 480);
@@ -65,18 +38,6 @@ fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd")
         .expect("proc is mounted")
         .count()
-}
-
-fn settings() -> V4l2Settings {
-    V4l2Settings {
-        device: None,
-        fps: 30,
-        bitrate: Kbps::new(2500),
-        profile: EncoderProfile::Baseline,
-        level: EncoderLevel::Auto,
-        patience: Duration::from_secs(1),
-        coded: FourCc::H264,
-    }
 }
 
 fn lender() -> Lender {
@@ -195,11 +156,11 @@ fn a_frame_costs_no_allocation_and_little_time() {
         for number in 0..FRAMES {
             let lent = is_imported.then(|| lender.lend().unwrap());
             let frame = lent.as_ref().unwrap_or(&own[number % 4]);
-            let calls = CALLS.with(Cell::get);
+            let already = calls();
             let unit = encoder.encode(frame, number == 100).unwrap();
             assert!(unit.is_some());
             if number > 0 {
-                allocations += CALLS.with(Cell::get) - calls;
+                allocations += calls() - already;
             }
             before.push(encoder.own_time().before);
             after.push(encoder.own_time().after);

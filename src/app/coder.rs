@@ -22,14 +22,11 @@ use crate::logic::units::{Kbps, Uptime};
 
 /// Wait before an encoder is made again. choice: with a camera's 2 s in mind, and no busy loop.
 const RETRY: Duration = Duration::from_millis(500);
-/// An encoder that ran for so long has not failed in a row. choice: longer than any start takes.
-const GOOD_RUN: Duration = Duration::from_secs(10);
 
 /// Makes units of frames.
 pub struct Coder<'a> {
     make: &'a mut MakeEncoder,
     encoder: Option<Box<dyn Encoder>>,
-    failures: u32,
     retry_at: Uptime,
     target: Option<Kbps>,
     needs_key: bool,
@@ -37,7 +34,6 @@ pub struct Coder<'a> {
     ladder: Ladder,
     halver: Halver,
     last_coded: Option<Uptime>,
-    opened_at: Uptime,
     pool: CodedPool,
 }
 
@@ -57,6 +53,8 @@ pub struct Times {
     pub captured_at: Uptime,
     /// When the encoder was called.
     pub called_at: Uptime,
+    /// When it was done.
+    pub coded_at: Uptime,
     /// Size of what was coded.
     pub size: (u32, u32),
 }
@@ -77,7 +75,6 @@ impl<'a> Coder<'a> {
         Self {
             make,
             encoder: None,
-            failures: 0,
             retry_at: Uptime::ZERO,
             target: None,
             needs_key: true,
@@ -85,7 +82,6 @@ impl<'a> Coder<'a> {
             ladder: Ladder::new(period),
             halver: Halver::default(),
             last_coded: None,
-            opened_at: Uptime::ZERO,
             pool: CodedPool::default(),
         }
     }
@@ -113,8 +109,7 @@ impl<'a> Coder<'a> {
             if now < self.retry_at {
                 return Ok(Done::LeftOut);
             }
-            let made = (self.make)(self.failures).map_err(|err| self.failed(now, &err))?;
-            (self.encoder, self.opened_at) = (Some(made), now);
+            self.encoder = Some((self.make)().map_err(|err| chain(&err))?);
             (self.target, self.needs_key) = (None, true);
         }
         let is_hardware = self.is_hardware();
@@ -146,19 +141,20 @@ impl<'a> Coder<'a> {
                 data: self.pool.copy(unit.data()),
                 is_key: unit.is_idr(),
             }),
-            Err(err) => return Err(self.failed(now, &err)),
+            Err(err) => return Err(chain(&err)),
         };
+        let coded_at = clock::now();
         self.target = Some(target);
         self.needs_key &= !unit.as_ref().is_some_and(|unit| unit.is_key);
         self.last_coded = Some(frame.captured_at());
         let times = Times {
             captured_at: frame.captured_at(),
             called_at,
+            coded_at,
             size: (picture.width(), picture.height()),
         };
         if !is_hardware {
-            let done_at = clock::now();
-            self.climb(done_at, done_at.since(called_at));
+            self.climb(coded_at, coded_at.since(called_at));
         }
         Ok(Done::Coded(times, unit))
     }
@@ -168,14 +164,6 @@ impl<'a> Coder<'a> {
             let says = rung.says();
             tracing::info!("video: the processor encodes at {says} now");
         }
-    }
-
-    fn failed(&mut self, now: Uptime, err: &dyn std::error::Error) -> String {
-        if self.encoder.is_some() && now.since(self.opened_at) > GOOD_RUN {
-            self.failures = 0;
-        }
-        self.failures = self.failures.saturating_add(1);
-        chain(err)
     }
 
     /// The next unit must start a new picture: something else was shown meanwhile.

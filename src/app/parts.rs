@@ -63,8 +63,8 @@ fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
 /// Makes a camera; called again after it failed.
 pub type MakeCamera = Box<dyn FnMut() -> Result<Box<dyn Camera>, CameraError> + Send>;
 
-/// Makes an encoder; called again after it failed, with how often in a row that was.
-pub type MakeEncoder = Box<dyn FnMut(u32) -> Result<Box<dyn Encoder>, EncoderError> + Send>;
+/// Makes an encoder; called again after it failed.
+pub type MakeEncoder = Box<dyn FnMut() -> Result<Box<dyn Encoder>, EncoderError> + Send>;
 
 /// How to make the camera that `camera.source` names.
 ///
@@ -121,7 +121,7 @@ pub fn encoder(config: &Config) -> Result<MakeEncoder, Fatal> {
     Ok(match config.encoder {
         EncoderKind::Auto => video_devices::any_encoder(config, settings),
         EncoderKind::V4l2M2m => video_devices::encoder(config),
-        EncoderKind::OpenH264 => Box::new(move |_| Ok(Box::new(OpenH264Encoder::new(settings)?))),
+        EncoderKind::OpenH264 => Box::new(move || Ok(Box::new(OpenH264Encoder::new(settings)?))),
     })
 }
 

@@ -184,7 +184,6 @@ impl<'a> Video<'a> {
     }
 
     fn coded(&mut self, taken_at: Uptime, done: Done) {
-        let coded_at = clock::now();
         let video = &self.board.video;
         video.set_encoder(self.coder.is_hardware(), self.coder.rung());
         video.copies.store(self.coder.copies(), Ordering::Relaxed);
@@ -194,7 +193,7 @@ impl<'a> Video<'a> {
         video
             .stages
             .note(Stage::Prepare, times.called_at.since(taken_at));
-        let spent = coded_at.since(times.called_at);
+        let spent = times.coded_at.since(times.called_at);
         video.stages.note(Stage::Encode, spent);
         let spent = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
         self.board.encode_us.fetch_add(spent, Ordering::Relaxed);
@@ -204,9 +203,9 @@ impl<'a> Video<'a> {
         video.width.store(times.size.0, Ordering::Relaxed);
         video.height.store(times.size.1, Ordering::Relaxed);
         video.set_shows(Shows::Camera);
-        self.encoder.is_over(coded_at);
+        self.encoder.is_over(times.coded_at);
         self.standby.rest(times.size);
-        self.send(unit, times.captured_at, coded_at, true);
+        self.send(unit, times.captured_at, times.coded_at, true);
     }
 
     fn send(&mut self, unit: CodedUnit, captured_at: Uptime, coded_at: Uptime, is_live: bool) {

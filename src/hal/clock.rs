@@ -29,10 +29,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Uptime {
-        let time = clock_gettime(ClockId::Monotonic);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let micros = u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
-        Uptime::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))
+        read(ClockId::Monotonic)
     }
 
     fn sleep_until(&self, at: Uptime) {
@@ -45,6 +42,15 @@ impl Clock for SystemClock {
             std::thread::sleep(left);
         }
     }
+}
+
+/// Now, on a clock of the system; [`SystemClock`] is the one that everything is timed by.
+#[must_use]
+pub fn read(clock: ClockId) -> Uptime {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
+    Uptime::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))
 }
 
 /// A clock that moves only when it is told to, or when somebody waits: waiting takes no time.

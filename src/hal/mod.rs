@@ -39,6 +39,7 @@ pub mod figure;
 pub mod frame;
 pub mod halve;
 pub mod health;
+mod level;
 pub mod modem;
 pub mod openh264;
 pub mod pair;

@@ -31,6 +31,7 @@ use openh264::encoder::{
 };
 use openh264::{OpenH264API, Timestamp};
 
+use super::level::least;
 use super::{AccessUnit, Encoder, EncoderError, Frame};
 use crate::logic::units::Kbps;
 
@@ -244,16 +245,13 @@ fn threads(cores: usize, (width, height): (u32, u32)) -> u16 {
     u16::try_from(cores.saturating_sub(1)).map_or(MOST_THREADS, |free| free.clamp(1, MOST_THREADS))
 }
 
-/// spec: ITU-T H.264 Table A-1, the least level that holds the picture size and rate; 3.1 at least, which is what an
-/// offer of `profile-level-id=42e01f` promises.
-fn level((width, height): (u32, u32), fps: u32) -> Level {
-    let macroblocks = width.div_ceil(16) * height.div_ceil(16);
-    let rate = macroblocks * fps;
-    match (macroblocks, rate) {
-        (..=3_600, ..=108_000) => Level::Level_3_1,
-        (..=5_120, ..=216_000) => Level::Level_3_2,
-        (..=8_192, ..=245_760) => Level::Level_4_0,
-        _ => Level::Level_4_2,
+/// The least level that holds the picture size and rate, in the library's words.
+fn level(size: (u32, u32), fps: u32) -> Level {
+    match least(size, fps) {
+        super::level::Level::L31 => Level::Level_3_1,
+        super::level::Level::L32 => Level::Level_3_2,
+        super::level::Level::L40 => Level::Level_4_0,
+        super::level::Level::L42 => Level::Level_4_2,
     }
 }
 

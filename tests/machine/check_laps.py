@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from checks import Checks, expect, main
+from checks import Checks, main
+from ignored import run_ignored
 from vm import Vm
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -19,6 +20,12 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 LIMIT = 400.0
 # What libtest says of a test, and what a test prints before that on the same line.
 VERDICT = re.compile(r"^test (\w+) \.\.\. (.*)$")
+
+
+def measured(lines: list[str]) -> list[str]:
+    """What a test measured stands before libtest's verdict."""
+    said = [line for line in lines if " passes" in line and not line.startswith("test result")]
+    return [VERDICT.sub(r"\2", line) for line in said]
 
 
 def checks(report: Checks) -> None:
@@ -30,19 +37,7 @@ def checks(report: Checks) -> None:
             with report.check("vm with a time of its own boots to a shell"):
                 vm.boot()
                 report.say(f"{vm.boot_seconds:.1f} s")
-            tests = [line.split(":")[0] for line in vm.check("lap_test --ignored --list") if line.endswith(": test")]
-            with report.check("there are tests"):
-                expect(tests, "the program lists none")
-                report.say(str(len(tests)))
-            for test in tests:
-                with report.check(test.replace("_", " ")):
-                    result = vm.run(f"lap_test --ignored --exact --nocapture {test}", LIMIT)
-                    expect(result.code == 0, f"exit code {result.code}\n{result.text}")
-                    expect("1 passed; 0 failed" in result.text, f"it did not run\n{result.text}")
-                    # What it measured stands before libtest's verdict.
-                    said = [line for line in result.lines if " passes" in line and not line.startswith("test result")]
-                    if said:
-                        report.say("; ".join(VERDICT.sub(r"\2", line) for line in said))
+            run_ignored(report, vm, "lap_test", LIMIT, measured)
 
 
 main("laps", checks)

@@ -14,17 +14,22 @@ from pathlib import Path
 
 import elf
 from checks import Checks, expect, main
+from ignored import run_ignored
 from libcamera import CameraVm
 from pi3b import Pi3b
 
 # measured: all of them together take 30 s. choice: eight times that for one.
 LIMIT = 250.0
-VERDICT = re.compile(r"^test (\w+) \.\.\. (.*)$")
 SAID = re.compile(r"(\d+ (?:pictures|openings).*|listed: .*)$")
 
 
 # What a program for the Pi may want of libcamera: one release, as Raspberry Pi OS trixie has it.
 RELEASE = {"libcamera.so.0.7", "libcamera-base.so.0.7"}
+
+
+def measured(lines: list[str]) -> list[str]:
+    """What a test measured."""
+    return [found[1] for line in lines if (found := SAID.search(line))]
 
 
 def virtual(report: Checks) -> None:
@@ -35,17 +40,7 @@ def virtual(report: Checks) -> None:
             with report.check("vm with libcamera boots to a shell"):
                 vm.boot()
                 report.say(f"{vm.boot_seconds:.1f} s")
-            tests = [line.split(":")[0] for line in vm.check("camera_test --ignored --list") if line.endswith(": test")]
-            with report.check("there are tests"):
-                expect(tests, "the program lists none")
-                report.say(str(len(tests)))
-            for test in tests:
-                with report.check(test.replace("_", " ")):
-                    result = vm.run(f"camera_test --ignored --exact --nocapture {test}", LIMIT)
-                    expect(result.code == 0, f"exit code {result.code}\n{result.text}")
-                    expect("1 passed; 0 failed" in result.text, f"it did not run\n{result.text}")
-                    if said := [found[1] for line in result.lines if (found := SAID.search(line))]:
-                        report.say("; ".join(said))
+            run_ignored(report, vm, "camera_test", LIMIT, measured)
 
 
 def pi(report: Checks, binary: Path) -> None:

@@ -14,7 +14,7 @@ import termios
 import time
 from pathlib import Path
 
-from program import Program, run
+from program import Program, run, who_types_something_else_moves_nothing
 
 HOLD_S = 1.0
 RIGHT, UP = "\x1b[C", "\x1b[A"
@@ -51,13 +51,6 @@ def a_key_that_is_held_moves_and_one_that_is_not_does_not(car):
     causes = {write["cause"] for write in car.writes() if write["throttle_us"] != 1500 or write["steering_us"] != 1500}
     assert causes == {"calibrate"}, causes
     assert termios.tcgetattr(car.terminal) == before, "the terminal is not as it was"
-
-
-def who_types_something_else_moves_nothing(car):
-    car.until_says("to go on:")
-    car.type("yes\n")
-    assert car.ends() == 0
-    assert "Nothing was moved" in car.said and not car.log.exists()
 
 
 def what_is_saved_is_in_force_and_on_the_disk(car):

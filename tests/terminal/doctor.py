@@ -12,7 +12,7 @@ import termios
 import time
 from pathlib import Path
 
-from program import Program, run
+from program import Program, run, who_types_something_else_moves_nothing
 
 NEUTRAL = (1500, 1500)
 STILL, LEFT, RIGHT = "motor stand still", "Did they turn left?", "Did they turn right?"
@@ -47,6 +47,19 @@ class Doctor(Program):
         assert found, f"no line {name!r} in {self.said[-2000:]!r}"
         return found[-1]
 
+    def through(self, left, right, forward, reverse):
+        """All movements, each with its answer."""
+        self.sure()
+        self.answer(STILL, "y")
+        for does, question, key in (
+            ("the front wheels turn left", LEFT, left),
+            ("the front wheels turn right", RIGHT, right),
+            ("the motor turns forward", FORWARD, forward),
+            ("the motor gets a brake pulse", REVERSE, reverse),
+        ):
+            self.go(does)
+            self.answer(question, key)
+
     def to_forward(self):
         """Up to the movement with the motor, which begins."""
         self.sure()
@@ -58,16 +71,7 @@ class Doctor(Program):
 
 def every_step_moves_one_output_a_little_and_yes_is_good(car):
     before = termios.tcgetattr(car.terminal)
-    car.sure()
-    car.answer(STILL, "y")
-    car.go("the front wheels turn left")
-    car.answer(LEFT, "y")
-    car.go("the front wheels turn right")
-    car.answer(RIGHT, "y")
-    car.go("the motor turns forward")
-    car.answer(FORWARD, "y")
-    car.go("the motor gets a brake pulse")
-    car.answer(REVERSE, "y")
+    car.through("y", "y", "y", "y")
     assert car.ends() == 0, car.said[-800:]
     for name in ("still", "left", "right", "forward", "reverse"):
         assert car.line(name)[0] == "ok", car.line(name)
@@ -85,16 +89,7 @@ def every_step_moves_one_output_a_little_and_yes_is_good(car):
 
 
 def each_other_answer_says_what_to_do(car):
-    car.sure()
-    car.answer(STILL, "y")
-    car.go("the front wheels turn left")
-    car.answer(LEFT, "o")
-    car.go("the front wheels turn right")
-    car.answer(RIGHT, "n")
-    car.go("the motor turns forward")
-    car.answer(FORWARD, "o")
-    car.go("the motor gets a brake pulse")
-    car.answer(REVERSE, "n")
+    car.through("o", "n", "o", "n")
     assert car.ends() == 3
     for name, todo in (
         ("left", "left and right are swapped"),
@@ -199,13 +194,6 @@ def a_program_that_was_frozen_is_neutral_when_it_goes_on_and_says_so(car):
     car.answer("Next: the motor gets a brake pulse", "s")
     assert car.ends() == 3
     assert car.line("forward")[1].startswith("the car stopped by itself: "), car.line("forward")
-
-
-def who_types_something_else_moves_nothing(car):
-    car.until_says("to go on:")
-    car.type("yes\n")
-    assert car.ends() == 0
-    assert "Nothing was moved" in car.said and not car.log.exists()
 
 
 def another_program_at_the_outputs_is_a_refusal(car):

@@ -92,6 +92,14 @@ class Program:
             self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+def who_types_something_else_moves_nothing(car):
+    """A check of every command that asks whether the wheels are up."""
+    car.until_says("to go on:")
+    car.type("yes\n")
+    assert car.ends() == 0
+    assert "Nothing was moved" in car.said and not car.log.exists()
+
+
 def run(checks, make):
     """Runs each check with a program of its own, and ends with the verdict as exit code."""
     failed = 0

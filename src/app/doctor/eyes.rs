@@ -36,7 +36,7 @@ pub(super) fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
     let mut make_camera = parts::camera(config, Arc::clone(view)).map_err(|fatal| fatal.text)?;
     let mut make = parts::encoder(config).map_err(|fatal| fatal.text)?;
     let mut camera = make_camera().map_err(|err| parts::chain(&err))?;
-    let mut encoder = make(0).map_err(|err| parts::chain(&err))?;
+    let mut encoder = make().map_err(|err| parts::chain(&err))?;
     let mut spent = Duration::ZERO;
     let mut bytes = 0;
     for n in 0..FRAMES {

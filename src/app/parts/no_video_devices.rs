@@ -6,7 +6,7 @@ use crate::hal::EncoderError;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 
 pub(super) fn encoder(_: &Config) -> MakeEncoder {
-    Box::new(|_| {
+    Box::new(|| {
         Err(EncoderError::Unsupported {
             encoder: "v4l2m2m".into(),
             why: "this program was built without it; set encoder.kind = \"auto\"".into(),
@@ -15,5 +15,5 @@ pub(super) fn encoder(_: &Config) -> MakeEncoder {
 }
 
 pub(super) fn any_encoder(_: &Config, software: OpenH264Settings) -> MakeEncoder {
-    Box::new(move |_| Ok(Box::new(OpenH264Encoder::new(software)?)))
+    Box::new(move || Ok(Box::new(OpenH264Encoder::new(software)?)))
 }

@@ -28,7 +28,7 @@ const ENOUGH: u32 = 3;
 /// How to make the hardware encoder.
 pub(super) fn encoder(config: &Config) -> MakeEncoder {
     let (devices, settings) = (v4l2::devices(), settings(config));
-    Box::new(move |_| {
+    Box::new(move || {
         let encoder = V4l2Encoder::new(Arc::clone(&devices), settings.clone())?;
         Ok(Box::new(encoder))
     })
@@ -41,7 +41,7 @@ pub(super) fn any_encoder(config: &Config, software: OpenH264Settings) -> MakeEn
 
 fn any_of(devices: Devices, settings: V4l2Settings, software: OpenH264Settings) -> MakeEncoder {
     let failures = Arc::new(AtomicU32::new(0));
-    Box::new(move |_| {
+    Box::new(move || {
         if failures.load(Ordering::Relaxed) >= ENOUGH {
             tracing::warn!("the hardware encoder does not work here; video is coded in software");
             return Ok(Box::new(OpenH264Encoder::new(software)?));
@@ -113,21 +113,15 @@ impl Encoder for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{EncoderLevel, EncoderProfile};
+    use crate::hal::v4l2::Devices;
     use crate::hal::v4l2::fake::codec::{CodecModel, Quirk};
-    use crate::hal::v4l2::fake::{FakeKernel, Model};
-    use crate::hal::v4l2::{Devices, FourCc};
+    use crate::hal::v4l2::fake::{self, FakeKernel, Model};
 
     /// Makes an encoder for each frame whose predecessor failed, as the video thread does; the units' lengths.
     fn run(devices: Devices, frames: u32) -> Vec<Option<usize>> {
         let hardware = V4l2Settings {
-            device: None,
-            fps: 30,
             bitrate: Kbps::new(1000),
-            profile: EncoderProfile::Baseline,
-            level: EncoderLevel::Auto,
-            patience: V4l2Settings::PATIENCE,
-            coded: FourCc::H264,
+            ..fake::settings()
         };
         let software = OpenH264Settings {
             fps: 30,
@@ -135,14 +129,14 @@ mod tests {
             threads: 1,
         };
         let mut make = any_of(devices, hardware, software);
-        let mut encoder = make(0).unwrap();
+        let mut encoder = make().unwrap();
         (0..frames)
             .map(|_| {
                 let frame = Frame::new(160, 120).unwrap();
                 let coded = encoder.encode(&frame, true);
                 let length = coded.ok().flatten().map(|unit| unit.data().len());
                 if length.is_none() {
-                    encoder = make(0).unwrap();
+                    encoder = make().unwrap();
                 }
                 length
             })

@@ -8,7 +8,7 @@ use super::{Connected, CsiSettings, Desk};
 use crate::hal::{Camera, CameraError};
 
 const WHY: &str = "this program was built without libcamera; use the build for the board (scripts/build-pi.sh), or \
-                   camera.source = \"v4l\" or \"sim\"";
+                   camera.source = \"sim\"";
 
 /// The release of libcamera that this program was built for: none.
 #[must_use]

@@ -5,6 +5,7 @@
 
 use super::border::Control;
 use crate::config::words::{EncoderLevel, EncoderProfile};
+use crate::hal::level::{Level, least};
 
 /// spec: `V4L2_CID_CODEC_BASE`.
 const BASE: u32 = 0x0099_0900;
@@ -50,26 +51,19 @@ pub(super) const fn profile_in_stream(wanted: EncoderProfile) -> u8 {
     }
 }
 
-/// spec: `enum v4l2_mpeg_video_h264_level`. With `auto`: the least of ITU-T H.264 Table A-1 that holds the size and
-/// rate, and 3.1 at least, which is what an offer of `profile-level-id=42e01f` promises.
-pub(super) const fn level(wanted: EncoderLevel, (width, height): (u32, u32), fps: u32) -> i32 {
-    let macroblocks = width.div_ceil(16) * height.div_ceil(16);
-    let rate = macroblocks * fps;
-    match wanted {
-        EncoderLevel::L31 => L31,
-        EncoderLevel::L32 => L32,
-        EncoderLevel::L40 => L40,
-        EncoderLevel::L42 => L42,
-        EncoderLevel::Auto => match (macroblocks, rate) {
-            (..=3_600, ..=108_000) => L31,
-            (..=5_120, ..=216_000) => L32,
-            (..=8_192, ..=245_760) => L40,
-            _ => L42,
-        },
+/// spec: `enum v4l2_mpeg_video_h264_level`. With `auto`: the least that holds the size and rate.
+pub(super) const fn level(wanted: EncoderLevel, size: (u32, u32), fps: u32) -> i32 {
+    let level = match wanted {
+        EncoderLevel::L31 => Level::L31,
+        EncoderLevel::L32 => Level::L32,
+        EncoderLevel::L40 => Level::L40,
+        EncoderLevel::L42 => Level::L42,
+        EncoderLevel::Auto => least(size, fps),
+    };
+    match level {
+        Level::L31 => 9,
+        Level::L32 => 10,
+        Level::L40 => 11,
+        Level::L42 => 13,
     }
 }
-
-const L31: i32 = 9;
-const L32: i32 = 10;
-const L40: i32 = 11;
-const L42: i32 = 13;

@@ -28,7 +28,7 @@ use libcamera::controls::SensorTimestamp;
 use libcamera::framebuffer_allocator::FrameBufferAllocator;
 use libcamera::request::{Request, RequestStatus, ReuseFlag};
 use libcamera::stream::Stream;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 
 use super::configure::BUFFERS;
 use super::dials::{self, Optics};
@@ -36,7 +36,7 @@ use super::manager::Manager;
 use super::pool::{self, Pool};
 use super::raw::{Buffer, Handle};
 use super::{Event, failed};
-use crate::hal::clock::{Clock, SystemClock};
+use crate::hal::clock::{self, Clock, SystemClock};
 use crate::hal::csi::{Desk, moment};
 use crate::hal::frame::{Frame, Home, Layout, Memory, Pixels};
 use crate::hal::{Camera, CameraError};
@@ -308,7 +308,7 @@ impl CsiCamera {
         let stamp = request.metadata().get::<SensorTimestamp>().ok();
         let caught_at = stamp
             .and_then(|stamp| u64::try_from(stamp.0).ok())
-            .and_then(|stamp| moment::caught_at(stamp, now, boottime()));
+            .and_then(|stamp| moment::caught_at(stamp, now, clock::read(ClockId::Boottime)));
         if caught_at.is_none() && !self.is_untimed {
             self.is_untimed = true;
             tracing::warn!(
@@ -359,14 +359,6 @@ impl Drop for CsiCamera {
         self.idle.clear();
         self.lent.clear();
     }
-}
-
-/// Now, on the clock that goes on while the board sleeps.
-fn boottime() -> Uptime {
-    let time = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let micros = u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
-    Uptime::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))
 }
 
 #[cfg(test)]

@@ -8,23 +8,11 @@ use crate::hal::v4l2::control;
 use crate::hal::v4l2::fake::codec::{CodecModel, Quirk};
 use crate::hal::v4l2::fake::lender::Lender;
 use crate::hal::v4l2::fake::units::{self, Samples};
-use crate::hal::v4l2::fake::{FakeKernel, Model};
+use crate::hal::v4l2::fake::{FakeKernel, Model, settings};
 use crate::hal::v4l2::stream::look;
 
 const NODE: &str = "/dev/video11";
 const SIZE: (u32, u32) = (640, 480);
-
-fn settings() -> V4l2Settings {
-    V4l2Settings {
-        device: None,
-        fps: 30,
-        bitrate: Kbps::new(2500),
-        profile: EncoderProfile::Baseline,
-        level: EncoderLevel::Auto,
-        patience: V4l2Settings::PATIENCE,
-        coded: FourCc::H264,
-    }
-}
 
 struct Bench {
     kernel: FakeKernel,

@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 
-use super::border::{Device, Devices, Kernel, Place};
+use super::border::{Device, Devices, FourCc, Kernel, Place};
+use super::encoder::V4l2Settings;
 use super::kernel::Mapped;
 
 pub mod codec;
@@ -29,6 +30,23 @@ pub mod lender;
 pub mod units;
 
 use codec::CodecModel;
+
+use crate::config::words::{EncoderLevel, EncoderProfile};
+use crate::logic::units::Kbps;
+
+/// What the tests ask of an encoder: H.264 baseline, 30 frames and 2500 kbit a second, from the first that there is.
+#[must_use]
+pub const fn settings() -> V4l2Settings {
+    V4l2Settings {
+        device: None,
+        fps: 30,
+        bitrate: Kbps::new(2500),
+        profile: EncoderProfile::Baseline,
+        level: EncoderLevel::Auto,
+        patience: V4l2Settings::PATIENCE,
+        coded: FourCc::H264,
+    }
+}
 
 /// A device of the fake.
 #[derive(Clone, Debug)]
