@@ -11,6 +11,7 @@
 //! Promises: a failing encoder is given up only for `"auto"`, with a line in the log, until the program starts again.
 //! Knows nothing of: when parts are made anew.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -52,7 +53,11 @@ fn any_of(devices: Devices, settings: V4l2Settings, software: OpenH264Settings) 
                 failures: Arc::clone(&failures),
             })),
             Err(why) => {
-                tracing::info!("no hardware encoder: {}", super::chain(&why));
+                // Its own words end with advice for who named it; "auto" is followed already.
+                let why = why
+                    .source()
+                    .map_or_else(|| why.to_string(), ToString::to_string);
+                tracing::info!("no hardware encoder: {why}; the processor encodes");
                 Ok(Box::new(OpenH264Encoder::new(software)?))
             }
         }

@@ -1,4 +1,4 @@
-//! A 5x7 bitmap font: digits, capitals and the few signs that an overlay needs.
+//! A 5x7 bitmap font: digits, capitals and the few signs that an overlay and an error's sentence need.
 //!
 //! A font file or a rasteriser would be a dependency for forty letters. Each glyph is seven lines of five pixels,
 //! most significant bit on the left, so a glyph can be read in its source with a little squinting.
@@ -84,6 +84,13 @@ fn glyph(letter: char) -> [u8; 7] {
         '+' => [0b00000, 0b00100, 0b00100, 0b11111, 0b00100, 0b00100, 0b00000],
         '/' => [0b00000, 0b00001, 0b00010, 0b00100, 0b01000, 0b10000, 0b00000],
         '%' => [0b11000, 0b11001, 0b00010, 0b00100, 0b01000, 0b10011, 0b00011],
+        ',' => [0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b00100, 0b01000],
+        ';' => [0b00000, 0b01100, 0b01100, 0b00000, 0b01100, 0b00100, 0b01000],
+        '=' => [0b00000, 0b00000, 0b11111, 0b00000, 0b11111, 0b00000, 0b00000],
+        '_' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b11111],
+        '"' => [0b01010, 0b01010, 0b01010, 0b00000, 0b00000, 0b00000, 0b00000],
+        '(' => [0b00010, 0b00100, 0b01000, 0b01000, 0b01000, 0b00100, 0b00010],
+        ')' => [0b01000, 0b00100, 0b00010, 0b00010, 0b00010, 0b00100, 0b01000],
         _ => [0; 7],
     }
 }
@@ -94,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_letter_of_the_overlay_has_a_glyph_of_its_own() {
-        let letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ:.-+/%";
+        let letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ:.-+/%,;=_\"()";
         let mut seen: Vec<[u8; 7]> = Vec::new();
         for letter in letters.chars() {
             let lines = glyph(letter);
