@@ -109,9 +109,9 @@ def run(checks, make):
         try:
             check(car)
             print(f"ok    {name.replace('_', ' ')}", flush=True)
-        except AssertionError as why:
+        except Exception as why:  # whatever it is: the other checks are run too, and the verdict is told
             failed += 1
-            print(f"FAIL  {name.replace('_', ' ')}: {why}", flush=True)
+            print(f"FAIL  {name.replace('_', ' ')}: {type(why).__name__}: {why}", flush=True)
         finally:
             car.close()
     print("all good" if failed == 0 else f"{failed} failed")
