@@ -77,3 +77,14 @@ if [ "$what" = test ]; then
         cp "$top/tests/browser/package-lock.json" "$stamp"
     fi
 fi
+# Cargo knows the same crate of two checkouts by nothing but the times of its files, so that one would run what the other
+# built. A build folder that was last used by another checkout builds this crate anew; what it depends on is kept.
+cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
+if [ "$what" = build ] || [ "$what" = test ]; then
+    for folder in ${CARGO_TARGET_DIR:+"$CARGO_TARGET_DIR"} "$cache/fuzz-target"; do
+        if [ -d "$folder" ] && [ "$(cat "$folder/checkout" 2>/dev/null)" != "$top" ]; then
+            find "$top/src" "$top/tests" -name node_modules -prune -o -name '*.rs' -exec touch -c {} +
+            printf '%s\n' "$top" >"$folder/checkout"
+        fi
+    done
+fi

@@ -12,8 +12,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 binary=${SPIDERCAR_BIN:-}
 if [ -z "$binary" ]; then
-    scripts/prepare.sh build
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}/target}
+    scripts/prepare.sh build
     cargo build --locked --quiet
     binary=$CARGO_TARGET_DIR/debug/spidercar
 fi
