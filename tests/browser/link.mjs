@@ -147,11 +147,16 @@ await check('a second viewer watches, cannot arm, and can stop', async (show) =>
   await arm(driver);
   const watcher = await show('/');
   await until('the watcher’s card', () => watcher.locator('#card-title', { hasText: 'Someone else is driving' }).isVisible());
-  const before = await car('foreign');
+  // The watcher's own count: a neutral from before it knew may still be on its way to the car.
+  const before = await watcher.read('state.helm.sent');
   await watcher.keyboard.press('Enter');
   await watcher.keyboard.press('Space');
   await until('a latched stop', () => car('latched'));
-  if ((await car('foreign')) !== before) throw new Error('the watcher sent drive commands');
+  const after = await watcher.read('state.helm.sent');
+  for (const kind of ['drive', 'neutral', 'arm', 'calibrate']) {
+    if (after[kind] !== before[kind]) throw new Error(`the watcher sent ${kind}: ${before[kind]}, then ${after[kind]}`);
+  }
+  if (after.stop === before.stop) throw new Error('the stop that latched was not the watcher’s');
   await until('the driver’s card', () => driver.locator('#card-text', { hasText: 'Stop was pressed' }).isVisible());
 });
 
