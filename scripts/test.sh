@@ -63,7 +63,7 @@ step_deny() {
 step_shell() { shellcheck -x scripts/*.sh scripts/*/*.sh .ci/run tests/*/*.sh; }
 step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
-        --test reachable --test stop_schedules --test vehicle_properties --test video_faults --test wire_golden
+        --test reachable --test stop_schedules --test vehicle_properties --test video_faults --test video_path --test wire_golden
 }
 step_libcamera() { scripts/with-libcamera.sh cargo test --locked --features libcamera --lib csi; }
 step_fuzz() { tests/fuzz/run.sh; }

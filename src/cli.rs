@@ -133,8 +133,8 @@ pub enum Work {
     Doctor {
         /// The car.
         given: Given,
-        /// Ask somebody at the car instead, and move it.
-        hands: bool,
+        /// What is wished for.
+        wish: DoctorWish,
     },
     /// Outputs to neutral.
     Neutral(Given),
@@ -145,6 +145,17 @@ pub enum Work {
         /// What is wished for.
         wish: CalibrateWish,
     },
+}
+
+/// What `spidercar doctor` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoctorWish {
+    /// Try each part by itself.
+    Look,
+    /// Ask somebody at the car, and move it.
+    Hands,
+    /// Time the pictures for so many seconds.
+    Video(u16),
 }
 
 /// What `spidercar calibrate` is to do.

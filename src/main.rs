@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use spidercar::app;
 use spidercar::app::replay::{ReplayError, Replayed};
-use spidercar::cli::{self, Asked, CalibrateWish, Check, Exit, Given, Work};
+use spidercar::cli::{self, Asked, CalibrateWish, Check, DoctorWish, Exit, Given, Work};
 use spidercar::config::{self, Config, LogLevel, Machine, Outputs, RawConfig, Report, Source};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -58,7 +58,7 @@ enum Job {
     },
     Doctor {
         config: Config,
-        hands: bool,
+        wish: DoctorWish,
     },
     Neutral(Outputs),
     Calibrate {
@@ -73,7 +73,7 @@ fn dispatch(job: Job) -> ExitCode {
         Job::Run(config) => app::run::run(&config),
         Job::Spider { config, faults } => app::spider(&config, &faults),
         Job::Watch { config, record } => app::watch(&config, record),
-        Job::Doctor { config, hands } => app::doctor::doctor(&config, hands),
+        Job::Doctor { config, wish } => app::doctor::doctor(&config, wish),
         Job::Neutral(outputs) => app::run::neutral(&outputs),
         Job::Calibrate { config, wish } => app::calibrate::calibrate(&config, &wish),
     };
@@ -106,7 +106,10 @@ fn prepare(work: Work) -> Result<Job, Report> {
             wish: CalibrateWish::Terminal,
             ..
         }
-        | Work::Doctor { hands: true, .. } => LogLevel::Error,
+        | Work::Doctor {
+            wish: DoctorWish::Hands,
+            ..
+        } => LogLevel::Error,
         _ => config.log_level,
     });
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");
@@ -114,7 +117,7 @@ fn prepare(work: Work) -> Result<Job, Report> {
         Work::Run(_) => Job::Run(config),
         Work::Spider { faults, .. } => Job::Spider { config, faults },
         Work::Watch { record, .. } => Job::Watch { config, record },
-        Work::Doctor { hands, .. } => Job::Doctor { config, hands },
+        Work::Doctor { wish, .. } => Job::Doctor { config, wish },
         Work::Calibrate { wish, .. } => Job::Calibrate { config, wish },
         Work::Neutral(_) => unreachable!("neutral was prepared above"),
     })

@@ -134,7 +134,7 @@ fn unknown_names_are_answered_with_the_nearest() {
     told(&[
         (
             "fsp = 1",
-            "car.toml:1: fsp: no such key; each stands in one of the tables spider, local, ice, camera, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
+            "car.toml:1: fsp: no such key; each stands in one of the tables spider, local, ice, camera, camera.rear, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
         ),
         (
             "fps = 1",
@@ -170,7 +170,7 @@ fn unknown_names_are_answered_with_the_nearest() {
         ),
         (
             "[wheels]\ncount = 4",
-            "car.toml:1: wheels: no such table; there are spider, local, ice, camera, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
+            "car.toml:1: wheels: no such table; there are spider, local, ice, camera, camera.rear, camera.controls, encoder, drive, drive.calibration, pwm, pca9685, hbridge, lap, battery, board, failsafe, telemetry, sim, log",
         ),
         (
             "camera = 5",

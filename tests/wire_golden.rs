@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use spidercar::logic::camera::{CameraCommand, CameraWish, Dial, View};
 use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
     ArmCommand, Axis, Board, CalibrationCommand, CalibrationReport, Car, Change, DriveCommand,
-    Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong, Pulses, Tune, ViewReport,
-    Want, decode,
+    Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong, Pulses, Times, Tune, Video,
+    ViewReport, Want, decode,
 };
 
 fn folder() -> PathBuf {
@@ -89,6 +90,20 @@ fn heard() -> Vec<(&'static str, Incoming)> {
             }),
         ),
         ("in-calibration-tell", Incoming::TellCalibration),
+        (
+            "in-camera-dial",
+            Incoming::Camera(CameraCommand {
+                lease,
+                wish: CameraWish::Dial(Dial::ExposureUs, 8_000),
+            }),
+        ),
+        (
+            "in-camera-view",
+            Incoming::Camera(CameraCommand {
+                lease,
+                wish: CameraWish::View(View::Rear),
+            }),
+        ),
         (
             "in-arm",
             Incoming::Arm(ArmCommand {
@@ -208,22 +223,45 @@ fn said() -> Vec<(&'static str, Outgoing)> {
         ("out-car", Outgoing::Car(car)),
         ("out-board", Outgoing::Board(board)),
         ("out-board-bare", Outgoing::Board(bare)),
-        (
-            "out-calibration",
-            Outgoing::Calibration(CalibrationReport {
-                v: 1,
-                remote: 1,
-                saved: 1,
-                in_force: 0,
-                stored: 2,
-                answer: 1,
-                seq: 13,
-                lease: 7,
-                beyond_us: 200,
-                pulses: pulses(),
-            }),
-        ),
+        ("out-video", Outgoing::Video(video())),
+        ("out-calibration", Outgoing::Calibration(calibration())),
     ]
+}
+
+/// The rear camera through a device.
+fn video() -> Video {
+    Video {
+        v: 1,
+        t_us: 4_524_832_142,
+        shows: 1,
+        cameras: 2,
+        camera: 1,
+        hardware: 1,
+        rung: 0,
+        copies: 2,
+        capture: Times([150, 4_100, 6_200, 9_000]),
+        prepare: Times([150, 31, 63, 80]),
+        encode: Times([150, 9_400, 12_000, 14_100]),
+        hand_over: Times([150, 43, 90, 140]),
+        send: Times([150, 210, 700, 2_300]),
+        whole: Times([150, 14_000, 19_500, 24_000]),
+    }
+}
+
+/// A calibration that was saved a moment ago.
+fn calibration() -> CalibrationReport {
+    CalibrationReport {
+        v: 1,
+        remote: 1,
+        saved: 1,
+        in_force: 0,
+        stored: 2,
+        answer: 1,
+        seq: 13,
+        lease: 7,
+        beyond_us: 200,
+        pulses: pulses(),
+    }
 }
 
 #[test]

@@ -12,13 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::eyes::Eyes;
 use super::newest::Newest;
 use super::readings::Readings;
-use super::stages::Stages;
+use super::stages::{Stage, Stages};
 use crate::logic::failsafe::Health;
 use crate::logic::ladder::Rung;
+use crate::logic::sight::Eye;
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::{STATUS_WORDS, Status};
+use crate::logic::wire::Video;
 
 /// Where the calibration that counts is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct VideoFacts {
     /// Times of the stages.
     pub stages: Stages,
     shows: AtomicU8,
+    camera: AtomicU8,
+    has_rear: AtomicBool,
     is_hardware: AtomicBool,
     rung: AtomicU8,
 }
@@ -75,10 +80,18 @@ impl VideoFacts {
         self.shows.store(code, Ordering::Relaxed);
     }
 
-    /// What a viewer gets to see: the number on the wire (`video.shows`).
-    #[must_use]
-    pub fn shows(&self) -> u8 {
-        self.shows.load(Ordering::Relaxed)
+    /// Says that there are two cameras, or one.
+    pub fn set_rear(&self, has_rear: bool) {
+        self.has_rear.store(has_rear, Ordering::Relaxed);
+    }
+
+    /// Says which camera is shown.
+    pub fn set_camera(&self, eye: Eye) {
+        let code = match eye {
+            Eye::Front => 0,
+            Eye::Rear => 1,
+        };
+        self.camera.store(code, Ordering::Relaxed);
     }
 
     /// Says who encodes, and how much of the camera's picture.
@@ -87,16 +100,26 @@ impl VideoFacts {
         self.rung.store(rung.code(), Ordering::Relaxed);
     }
 
-    /// Whether a device encodes: the number on the wire (`video.hardware`).
+    /// All of it, as it is told; version and time are the teller's.
     #[must_use]
-    pub fn hardware(&self) -> u8 {
-        self.is_hardware.load(Ordering::Relaxed).into()
-    }
-
-    /// How much of the camera's picture is coded: the number on the wire (`video.rung`).
-    #[must_use]
-    pub fn rung(&self) -> u8 {
-        self.rung.load(Ordering::Relaxed)
+    pub fn report(&self) -> Video {
+        let of = |stage| self.stages.figures(stage).into();
+        Video {
+            v: 0,
+            t_us: 0,
+            shows: self.shows.load(Ordering::Relaxed),
+            cameras: 1 + u8::from(self.has_rear.load(Ordering::Relaxed)),
+            camera: self.camera.load(Ordering::Relaxed),
+            hardware: self.is_hardware.load(Ordering::Relaxed).into(),
+            rung: self.rung.load(Ordering::Relaxed),
+            copies: self.copies.load(Ordering::Relaxed),
+            capture: of(Stage::Capture),
+            prepare: of(Stage::Prepare),
+            encode: of(Stage::Encode),
+            hand_over: of(Stage::HandOver),
+            send: of(Stage::Send),
+            whole: of(Stage::Whole),
+        }
     }
 }
 
@@ -118,6 +141,8 @@ pub struct Board {
     pub encode_us: AtomicU64,
     /// What the video path shows, and how.
     pub video: VideoFacts,
+    /// What the driver wants of the cameras.
+    pub eyes: Eyes,
     key_frame_wanted: AtomicBool,
     target_kbps: AtomicU32,
     watched: AtomicBool,
@@ -142,6 +167,7 @@ impl Board {
             bytes_sent: AtomicU64::new(0),
             encode_us: AtomicU64::new(0),
             video: VideoFacts::default(),
+            eyes: Eyes::default(),
             key_frame_wanted: AtomicBool::new(false),
             target_kbps: AtomicU32::new(target.get()),
             watched: AtomicBool::new(false),

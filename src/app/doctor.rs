@@ -6,7 +6,7 @@
 //!
 //! The parts are the ones that `run` would use, made the same way, so what works here works there. The
 //! outputs are only opened and set to neutral, and not even that while another program has them. What only a person can
-//! see, which way the wheels turn, is asked with `--hands` (`walk`).
+//! see, which way the wheels turn, is asked with `--hands` (`walk`); where a picture's time goes is told by `--video` (`film`).
 //!
 //! Promises: moves nothing without `--hands`; data on stdout; the exit code says whether hardware is missing.
 //! Knows nothing of: what a driver would see. Boards bring their own checks as they are added.
@@ -18,15 +18,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::board::Board;
 use super::lock::Locks;
 use super::{Fatal, chassis, clock, parts};
-use crate::cli::Exit;
+use crate::cli::{DoctorWish, Exit};
 use crate::config::{Config, SpiderUrl};
 use crate::hal::sim::SimView;
-use crate::logic::failsafe::Cause;
+use crate::logic::failsafe::{Cause, Health};
+use crate::logic::intent::Intent;
 use crate::logic::spread::Figures;
 
 mod eyes;
+mod film;
 #[cfg(feature = "pi")]
 mod hands;
 mod load;
@@ -66,28 +69,39 @@ type Finding = Result<String, String>;
 /// Lines by name; `None` is a step that was left out.
 type Lines = Vec<(&'static str, Option<Finding>)>;
 
-/// Runs every check and prints a line for each; with `hands`, those that need somebody at the car instead.
+/// Does what is wished for, and prints a line for each thing that was looked at.
 ///
 /// # Errors
 /// A part that `run` needs does not work.
-pub fn doctor(config: &Config, hands: bool) -> Result<(), Fatal> {
-    if hands {
-        return walk::walk(config);
+pub fn doctor(config: &Config, wish: DoctorWish) -> Result<(), Fatal> {
+    match wish {
+        DoctorWish::Look => look(config),
+        DoctorWish::Hands => walk::walk(config),
+        DoctorWish::Video(seconds) => {
+            report(&film::film(config, Duration::from_secs(seconds.into()))?)
+        }
     }
+}
+
+/// Each part by itself.
+fn look(config: &Config) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
     let mut checks = hands::checks(config);
-    checks.extend([
-        ("outputs", outputs(config, &view)),
-        ("camera", eyes::camera(config, &view)),
-        ("encoder", eyes::encoder(config, &view)),
-        ("clock", wall_clock()),
-        ("spider", spider(config)),
-    ]);
+    checks.extend([("outputs", outputs(config, &view))]);
+    checks.extend(eyes::checks(config, &view));
+    checks.extend([("clock", wall_clock()), ("spider", spider(config))]);
     checks.extend(sensors::checks(config));
     let lines = checks
         .into_iter()
         .map(|(name, finding)| (name, Some(finding)));
     report(&lines.collect())
+}
+
+/// Shared values of a car that nobody drives.
+fn board(config: &Config) -> Arc<Board> {
+    let mut vehicle = config.vehicle(clock::now());
+    let first = vehicle.step(clock::now(), &Intent::default(), Health::GOOD);
+    Board::new(&first.status, config.spider.bitrate)
 }
 
 /// Prints the lines, and counts what is broken.
@@ -102,7 +116,7 @@ fn report(lines: &Lines) -> Result<(), Fatal> {
         };
         broken += usize::from(matches!(finding, Some(Err(_))));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{mark}  {name:<8} {words}");
+        let _ = writeln!(text, "{mark}  {name:<9} {words}");
     }
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // closed stdout: nobody reads it
@@ -168,7 +182,7 @@ fn pulses(told: Figures) -> Finding {
     );
     if p99_us > SHAKY_US {
         return Err(format!(
-            "{words}: servo and motor will twitch, for 50 µs are a tenth of full throttle; give it real-time priority (as              root, or with LimitRTPRIO as the service has it), or take pins with hardware PWM (pwm.kind = \"hardware\")"
+            "{words}: servo and motor will twitch, for 50 µs are a tenth of full throttle; give it real-time priority (as root, or with LimitRTPRIO as the service has it), or take pins with hardware PWM (pwm.kind = \"hardware\")"
         ));
     }
     Ok(format!(

@@ -1,7 +1,7 @@
 //! Telemetry: looks at the newest values, asks `logic::telemetry` what is due, sends it, logs changes.
 //!
 //! ```text
-//!   every 20 ms: events ─▶ log, manager, `speed`       status + board ─▶ Telemetry ─▶ `car`, `board` on the metric channel
+//!   every 20 ms: events ─▶ log, manager, `speed`       status + board ─▶ Telemetry ─▶ `car`, `board`, `video` on the metric channel
 //!                passes ─▶ LapEpoch ─▶ `ir`                        ▲ bytes of all that is sent
 //! ```
 //!
@@ -22,7 +22,7 @@ use super::notify::Notify;
 use super::outlet::Outlet;
 use super::{clock, pilot};
 use crate::logic::lap::{LapEpoch, Pass};
-use crate::logic::telemetry::{BoardReadings, CalibrationTeller, Telemetry};
+use crate::logic::telemetry::{BoardReadings, CalibrationTeller, Telemetry, Views};
 use crate::logic::units::{Kbps, Uptime};
 use crate::logic::vehicle::Event;
 use crate::logic::wire::Outgoing;
@@ -123,7 +123,19 @@ pub async fn run(
             telemetry.sent(now, counted(pilot::send(&metric, &message).await, &board));
         }
         let report = board.readings.report(now);
-        while let Some(message) = telemetry.poll(now, &status, &rates.readings, &report) {
+        loop {
+            let views = Views {
+                status: &status,
+                readings: &rates.readings,
+                board: &report,
+                video: &board.video.report(),
+            };
+            let Some(message) = telemetry.poll(now, &views) else {
+                break;
+            };
+            if matches!(message, Outgoing::Video(_)) {
+                board.video.stages.clear();
+            }
             counted(pilot::send(&metric, &message).await, &board);
         }
     }

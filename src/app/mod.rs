@@ -19,6 +19,7 @@ pub mod clock;
 pub mod coder;
 pub mod control;
 pub mod doctor;
+pub mod eyes;
 pub mod fault;
 pub mod gate;
 pub mod guard;

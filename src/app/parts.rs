@@ -11,17 +11,20 @@ use super::Fatal;
 use super::fault::{Faults, FaultyCamera};
 use crate::cli::Exit;
 use crate::config::hardware::Wiring;
-use crate::config::{Camera as CameraSettings, CameraSource, Config, Drive, EncoderKind, Sim};
-use crate::hal::csi;
+use crate::config::{Config, Drive, EncoderKind, Sim};
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
-use crate::hal::sim::{SimActuators, SimCamera, SimCameraSettings, SimView};
+use crate::hal::sim::{SimActuators, SimView};
 use crate::hal::{Actuators, Camera, CameraError, Encoder, EncoderError};
 
+mod cameras;
 #[cfg(feature = "pi")]
 mod video_devices;
 #[cfg(not(feature = "pi"))]
 #[path = "parts/no_video_devices.rs"]
 mod video_devices;
+
+pub use cameras::{camera, front_camera, rear_camera};
+pub use video_devices::coding_devices;
 
 /// The outputs that the configuration names; the simulated ones move the simulated camera's view.
 ///
@@ -65,48 +68,6 @@ pub type MakeCamera = Box<dyn FnMut() -> Result<Box<dyn Camera>, CameraError> + 
 
 /// Makes an encoder; called again after it failed.
 pub type MakeEncoder = Box<dyn FnMut() -> Result<Box<dyn Encoder>, EncoderError> + Send>;
-
-/// How to make the camera that `camera.source` names.
-///
-/// # Errors
-/// A kind of camera that this program was built without.
-pub fn camera(config: &Config, view: Arc<SimView>) -> Result<MakeCamera, Fatal> {
-    let camera = &config.camera;
-    let (width, height, fps) = (camera.width, camera.height, camera.fps);
-    match camera.source {
-        CameraSource::Libcamera if csi::built_for().is_some() => {
-            let settings = csi_settings(camera);
-            let desk = Arc::new(csi::Desk::new(camera.controls));
-            Ok(Box::new(move || csi::open(&settings, Arc::clone(&desk))))
-        }
-        CameraSource::Sim => Ok(Box::new(move || {
-            let settings = SimCameraSettings { width, height, fps };
-            Ok(Box::new(SimCamera::open(settings, Arc::clone(&view))?))
-        })),
-        CameraSource::Libcamera | CameraSource::V4l => {
-            Err(not_built("camera.source", camera.source.word()))
-        }
-    }
-}
-
-/// What is asked of a CSI camera.
-fn csi_settings(camera: &CameraSettings) -> csi::CsiSettings {
-    csi::CsiSettings {
-        which: match &camera.id {
-            Some(id) => csi::Which::Id(id.clone()),
-            None => csi::Which::Index(camera.index),
-        },
-        width: camera.width,
-        height: camera.height,
-        fps: camera.fps,
-        turn: csi::Turn {
-            rotation: camera.rotation,
-            flip_horizontal: camera.flip_horizontal,
-            flip_vertical: camera.flip_vertical,
-        },
-        controls: camera.controls,
-    }
-}
 
 /// How to make the encoder that `encoder.kind` names.
 ///

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   channel ──bytes──▶ wire::decode ──▶ ping: answered here, with the car's clock
+//!                                   ├─▶ camera, of the lease holder: to the cameras (`eyes`)
 //!                                   └─▶ all else: folded into the mailbox
 //! ```
 //!
@@ -67,7 +68,20 @@ pub async fn listen(
                                 .add(u32::try_from(bytes).unwrap_or(u32::MAX));
                         }
                     }
+                    Ok(Incoming::Camera(command)) => {
+                        let mut is_holders = false;
+                        mailbox.update(|intent, holder| {
+                            intent.fold(now, &Incoming::Camera(command), holder);
+                            is_holders = !holder.is_none() && command.lease == holder;
+                        });
+                        if is_holders {
+                            board.eyes.obey(command);
+                        }
+                    }
                     Ok(incoming) => {
+                        if let Incoming::Motion(motion) = incoming {
+                            board.eyes.note_key(motion.key);
+                        }
                         mailbox.update(|intent, holder| intent.fold(now, &incoming, holder));
                     }
                     Err(why) => {

@@ -156,7 +156,7 @@ impl Car<'_> {
             SpiderUrl::Remote(_) => None,
         };
         let (units_tx, units) = mpsc::channel(UNIT_ROOM);
-        let camera = parts::camera(config, Arc::clone(&self.view))?;
+        let camera = parts::camera(config, &self.view, &self.board)?;
         let video = video::VideoParts {
             camera: with_faults(camera, &self.faults),
             encoder: parts::encoder(config)?,

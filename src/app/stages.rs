@@ -6,7 +6,7 @@
 //!      └──────────┴───────────────────────── whole: captured to sent ─────────────────────────────────────────────┘
 //! ```
 //!
-//! Only pictures of the camera count, not the still one. Who asks gets what came since it was last asked.
+//! Only pictures of the camera count, not the still one.
 //!
 //! Promises: noting is an increment under a lock that is held for nanoseconds, by threads that may wait; nothing allocates.
 //! Knows nothing of: who encodes or sends. Sources: `logic::spread`.
@@ -81,16 +81,18 @@ impl Stages {
         }
     }
 
-    /// The figures of a stage since they were last taken.
+    /// The figures of a stage since the last [`Stages::clear`].
     #[must_use]
-    pub fn take(&self, stage: Stage) -> Figures {
-        let Some(spread) = self.0.get(stage.place()) else {
-            return Figures::default();
-        };
-        let mut spread = lock(spread);
-        let figures = spread.figures();
-        spread.clear();
-        figures
+    pub fn figures(&self, stage: Stage) -> Figures {
+        let spread = self.0.get(stage.place());
+        spread.map_or_else(Figures::default, |spread| lock(spread).figures())
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&self) {
+        for spread in &self.0 {
+            lock(spread).clear();
+        }
     }
 }
 
@@ -104,15 +106,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stage_has_its_own_figures_and_taking_clears_them() {
+    fn each_stage_has_its_own_figures_until_they_are_cleared() {
         let stages = Stages::default();
         for (stage, us) in Stage::ALL.into_iter().zip(1..) {
             stages.note(stage, Duration::from_micros(us));
         }
         for (stage, us) in Stage::ALL.into_iter().zip(1..) {
-            let figures = stages.take(stage);
+            let figures = stages.figures(stage);
             assert_eq!((figures.n, figures.max_us), (1, us), "{}", stage.name());
-            assert_eq!(stages.take(stage), Figures::default());
+        }
+        stages.clear();
+        for stage in Stage::ALL {
+            assert_eq!(stages.figures(stage), Figures::default());
         }
     }
 }

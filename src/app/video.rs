@@ -35,6 +35,7 @@ use super::stages::Stage;
 use super::standby::Standby;
 use super::trouble::Trouble;
 use crate::hal::Frame;
+use crate::logic::sight::Eye;
 use crate::logic::units::Uptime;
 
 #[cfg(test)]
@@ -109,6 +110,8 @@ struct Video<'a> {
     heard_at: Uptime,
     has_started: bool,
     last_number: Option<u32>,
+    /// Which camera took what was coded last.
+    eye: Option<Eye>,
     /// Capture time of the last unit.
     shown_at: Uptime,
 }
@@ -134,6 +137,7 @@ impl<'a> Video<'a> {
             heard_at: clock::now(),
             has_started: false,
             last_number: None,
+            eye: None,
             shown_at: Uptime::ZERO,
         }
     }
@@ -176,7 +180,10 @@ impl<'a> Video<'a> {
         }
         let stages = &self.board.video.stages;
         stages.note(Stage::Capture, now.since(frame.captured_at()));
-        let wants_key = self.board.take_key_frame_wish();
+        // A wish that was made elsewhere could be granted with a picture of the camera before.
+        let is_cut = self.eye.replace(frame.eye()) != Some(frame.eye());
+        let wants_key = self.board.take_key_frame_wish() || is_cut;
+        self.board.video.set_camera(frame.eye());
         match self.coder.code(now, &frame, self.board.target(), wants_key) {
             Ok(done) => self.coded(now, done),
             Err(why) => self.encoder_failed(&why, wants_key),

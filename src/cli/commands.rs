@@ -323,7 +323,8 @@ pub const COMMANDS: &[Command] = &[
         summary: "probe camera, encoder, outputs and network; say what to do",
         about: "Looks at everything the configuration names and says what is missing and how to mend it. Nothing moves. With \
                 --hands it asks somebody who stands at the car instead, in a terminal, with the wheels off the ground: which \
-                way the wheels turn, whether the lap sensor sees the mark, what the battery does under load.",
+                way the wheels turn, whether the lap sensor sees the mark, what the battery does under load. With --video it \
+                films: how long a picture takes from the sensor to the network, stage by stage.",
         positional: &[],
         flags: &[
             CONFIG,
@@ -333,12 +334,21 @@ pub const COMMANDS: &[Command] = &[
                 "",
                 "Move one output at a time, a little, when a key is pressed, and ask what was seen. Stop the service first.",
             ),
+            one(
+                "--video",
+                "SECONDS",
+                "Film for so long, and time each stage of a picture's way: 1 to 3600. Nothing moves. Stop the service first.",
+            ),
         ],
         examples: &[
             ("spidercar doctor", "is this car fit to drive?"),
             (
                 "spidercar doctor --hands",
                 "is left left, is forward forward?",
+            ),
+            (
+                "spidercar doctor --video 5",
+                "where does a picture's time go?",
             ),
         ],
         exits: &[

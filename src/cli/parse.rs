@@ -13,9 +13,12 @@ use std::path::PathBuf;
 use lexopt::Arg;
 
 use super::commands::{COMMANDS, Command, Flag, Name};
-use super::{Asked, CalibrateWish, Check, Given, Misuse, Work, help};
+use super::{Asked, CalibrateWish, Check, DoctorWish, Given, Misuse, Work, help};
 use crate::config::Set;
 use crate::config::nearest::{did_you_mean, nearest};
+
+/// The most seconds that pictures are timed. choice: an hour shows what heat does.
+const FILM_S: u16 = 3600;
 
 /// Makes sense of the arguments that follow the program's name.
 ///
@@ -173,7 +176,7 @@ impl Said {
         Ok(match command.name {
             Name::Run => Asked::Work(Work::Run(self.given()?)),
             Name::Doctor => Asked::Work(Work::Doctor {
-                hands: self.find("--hands").is_some(),
+                wish: self.doctor()?,
                 given: self.given()?,
             }),
             Name::Neutral => Asked::Work(Work::Neutral(self.given()?)),
@@ -199,6 +202,28 @@ impl Said {
             Name::Check => Asked::Check(self.check()?),
             Name::Replay => Asked::Replay(self.values.pop().unwrap_or_default().into()),
         })
+    }
+
+    fn doctor(&self) -> Result<DoctorWish, Misuse> {
+        let hands = self.find("--hands").is_some();
+        let Some(seconds) = self.all("--video")?.pop() else {
+            return Ok(if hands {
+                DoctorWish::Hands
+            } else {
+                DoctorWish::Look
+            });
+        };
+        if hands {
+            return Err(self
+                .command
+                .misuse("--hands and --video are each for themselves"));
+        }
+        match seconds.parse() {
+            Ok(length @ 1..=FILM_S) => Ok(DoctorWish::Video(length)),
+            Ok(_) | Err(_) => Err(self.command.misuse(&format!(
+                "--video {seconds}: a whole number of seconds, from 1 to {FILM_S}"
+            ))),
+        }
     }
 
     fn calibrate(&self) -> Result<CalibrateWish, Misuse> {

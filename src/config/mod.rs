@@ -50,15 +50,30 @@ pub use problem::{Problem, Report};
 pub use raw::RawConfig;
 pub use relay::{Channel, Endpoint, SpiderUrl};
 pub use secret::Secret;
-pub use settings::{Camera, Certificate, Codec, Config, Drive, Ice, Local, Safety, Sim, Spider};
+pub use settings::{
+    Camera, Certificate, Codec, Config, Drive, Ice, Local, Rear, Safety, Sim, Spider,
+};
 pub use trust::{Fingerprint, Trust};
 pub use words::{
     CameraSource, EncoderKind, EncoderLevel, EncoderProfile, FaultKind, IcePolicy, LogLevel,
-    Output, Rotation,
+    Output, RearSource, Rotation,
 };
 
 /// choice: where the SD card image keeps it (README, commands).
 pub const INSTALLED: &str = "/etc/spidercar/spidercar.toml";
+
+/// The built-in simulated car.
+#[cfg(test)]
+pub(crate) fn built_in() -> Config {
+    with(&[])
+}
+
+/// The built-in simulated car, with some keys set.
+#[cfg(test)]
+pub(crate) fn with(sets: &[Set]) -> Config {
+    let raw = RawConfig::read(&Source::BuiltIn, sets, &Machine);
+    Config::from_raw(&raw, &Machine).expect("the defaults are good")
+}
 
 /// Where a configuration is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,8 @@
 use super::kind::{Kind, dial, flag, millis, or_zero, stepped, text, whole, word};
 use super::words::{
     BatteryKind, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LapKind,
-    LapRule, LogLevel, NeutralKind, Output, PwmKind, RemoteCalibration, ReverseKind, SteeringKind,
+    LapRule, LogLevel, NeutralKind, Output, PwmKind, RearSource, RemoteCalibration, ReverseKind,
+    SteeringKind,
 };
 use crate::logic::camera::Dial;
 use crate::logic::failsafe::FailsafeConfig;
@@ -194,6 +195,34 @@ keys! {
         CameraId "id"
             text("", "libcamera's name of a camera, or a part of it that no other has, or \"\" to go by `index`"),
             "Which CSI camera, by name: names stay when another camera is plugged in.";
+    }
+    "camera.rear", "A second camera that looks back. Both are one video: it is shown while the car drives backwards."; {
+        RearSource "source"
+            word(RearSource::None.word(), RearSource::WORDS),
+            "\"none\" if there is none; \"libcamera\" is a CSI camera, \"sim\" the view behind the simulated car.";
+        RearIndex "index"
+            whole(1, 0, 15, "(camera)"),
+            "Which CSI camera: its place in the list of `spidercar doctor`.";
+        RearId "id"
+            text("", "libcamera's name of a camera, or a part of it that no other has, or \"\" to go by `index`"),
+            "Which CSI camera, by name.";
+        RearRotation "rotation"
+            stepped(0, 0, 270, 90, "degrees"),
+            "Turn its picture clockwise.";
+        RearFlipHorizontal "flip_horizontal"
+            flag(false),
+            "Exchange left and right, as a mirror does: some drivers steer better by it.";
+        RearFlipVertical "flip_vertical"
+            flag(false),
+            "Exchange up and down.";
+        RearStandby "standby"
+            flag(true),
+            "Keep the camera open that is not shown. Without, a change takes as long as a camera needs to start, up to a \
+             second, and the car stops if that is longer than ten pictures; a computer with one camera port needs it so.";
+        RearDwellMs "dwell_ms"
+            whole(700, 0, 10_000, "ms"),
+            "How long it is still shown when the car no longer drives backwards: a stick that passes through neutral must \
+             not make the picture flicker.";
     }
     "camera.controls", "Where the dials of CSI cameras stand at first. At its default the camera decides; a driver can move them."; {
         ControlsExposureUs "exposure_us"

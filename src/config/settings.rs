@@ -17,7 +17,8 @@ use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
 use super::words::{
-    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel, Rotation,
+    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel, RearSource,
+    Rotation,
 };
 use crate::logic::camera::Controls;
 use crate::logic::drive::DriveConfig;
@@ -136,8 +137,31 @@ pub struct Camera {
     pub index: u32,
     /// Which CSI camera, by its name or a part of that.
     pub id: Option<String>,
+    /// The camera that looks back, if there is one.
+    pub rear: Option<Rear>,
     /// Where the dials of CSI cameras stand at first.
     pub controls: Controls,
+}
+
+/// The camera that looks back (`[camera.rear]`); size and rate are those of the front one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rear {
+    /// Where frames come from; not [`RearSource::None`].
+    pub source: RearSource,
+    /// Which CSI camera, by its place in the list.
+    pub index: u32,
+    /// Which CSI camera, by its name or a part of that.
+    pub id: Option<String>,
+    /// How far to turn the picture.
+    pub rotation: Rotation,
+    /// Left and right are exchanged after that.
+    pub flip_horizontal: bool,
+    /// Up and down are exchanged after that.
+    pub flip_vertical: bool,
+    /// The one that is not shown stays open.
+    pub stands_by: bool,
+    /// How long it is still shown when the car no longer drives backwards.
+    pub dwell: Duration,
 }
 
 /// The hardware encoder (`encoder.device`, `encoder.profile`, `encoder.level`).

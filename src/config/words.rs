@@ -45,6 +45,18 @@ words! {
 }
 
 words! {
+    /// Where frames of the camera that looks back come from.
+    RearSource {
+        /// There is none.
+        None = "none",
+        /// The simulated camera, at the other end of the simulated car.
+        Sim = "sim",
+        /// A CSI camera through libcamera.
+        Libcamera = "libcamera",
+    }
+}
+
+words! {
     /// What turns frames into H.264.
     EncoderKind {
         /// The hardware encoder where there is one, else the software one.

@@ -23,6 +23,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
+use crate::logic::sight::Eye;
 use crate::logic::units::Uptime;
 
 mod layout;
@@ -74,6 +75,7 @@ pub struct Frame {
     layout: Layout,
     captured_at: Uptime,
     number: u32,
+    eye: Eye,
     /// Taken only when the frame is dropped.
     memory: Memory,
     home: Option<Home>,
@@ -137,6 +139,7 @@ impl Frame {
             layout,
             captured_at: Uptime::ZERO,
             number: 0,
+            eye: Eye::Front,
             memory,
             home,
         }
@@ -176,6 +179,17 @@ impl Frame {
     pub const fn set_capture(&mut self, captured_at: Uptime, number: u32) {
         self.captured_at = captured_at;
         self.number = number;
+    }
+
+    /// Which of the car's cameras took it.
+    #[must_use]
+    pub const fn eye(&self) -> Eye {
+        self.eye
+    }
+
+    /// Says which of the car's cameras took it.
+    pub const fn set_eye(&mut self, eye: Eye) {
+        self.eye = eye;
     }
 
     /// Bytes from one luma line to the next.

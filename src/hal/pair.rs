@@ -9,8 +9,8 @@
 //! A camera that stands by goes on running, and keeps its newest pictures; those are from before the change, and would show
 //! a moment that has passed. Numbers go on across a change, so that the gap is no jump.
 //!
-//! Promises: after a change no picture that was caught before it; one camera at a time unless they may stand by; an error is
-//! that of the camera that is shown.
+//! Promises: after a change no picture that was caught before it; one camera at a time unless they may stand by, and then
+//! both from the start; an error is that of the camera that is shown; each picture says which camera took it.
 //! Knows nothing of: why one of them is to be shown, and what kind they are.
 
 use crate::hal::clock::{Clock, SystemClock};
@@ -22,8 +22,6 @@ use crate::logic::units::Uptime;
 pub type Open = Box<dyn FnMut(Eye) -> Result<Box<dyn Camera>, CameraError> + Send>;
 /// Says which is to be shown now.
 pub type Choose = Box<dyn FnMut(Uptime) -> Eye + Send>;
-/// Is told of each change, for a key frame.
-pub type Changed = Box<dyn FnMut(Eye) + Send>;
 
 /// What a pair does.
 pub struct Rules {
@@ -31,8 +29,6 @@ pub struct Rules {
     pub open: Open,
     /// Says which is to be shown now.
     pub choose: Choose,
-    /// Is told of each change, before its first picture.
-    pub changed: Changed,
     /// The one that is not shown stays open.
     pub stands_by: bool,
 }
@@ -79,6 +75,9 @@ impl<C: Clock> Pair<C> {
             last_number: 0,
         };
         pair.camera()?;
+        if pair.rules.stands_by {
+            pair.open_other();
+        }
         Ok(pair)
     }
 
@@ -94,6 +93,18 @@ impl<C: Clock> Pair<C> {
         }
     }
 
+    /// Opens the one that is not shown, so that a change need not wait for it. It is tried again when it is to be shown.
+    fn open_other(&mut self) {
+        let (other, place) = match self.shown {
+            Eye::Front => (Eye::Rear, &mut self.rear),
+            Eye::Rear => (Eye::Front, &mut self.front),
+        };
+        match (self.rules.open)(other) {
+            Ok(camera) => *place = Some(camera),
+            Err(err) => tracing::warn!(camera = ?other, %err, "does not stand by"),
+        }
+    }
+
     fn show(&mut self, eye: Eye, now: Uptime) {
         self.shown = eye;
         self.since = now;
@@ -104,7 +115,6 @@ impl<C: Clock> Pair<C> {
                 Eye::Rear => self.front = None,
             }
         }
-        (self.rules.changed)(eye);
     }
 }
 
@@ -125,6 +135,7 @@ impl<C: Clock> Camera for Pair<C> {
             self.last_number = frame.number().wrapping_add(offset);
             let captured_at = frame.captured_at();
             frame.set_capture(captured_at, self.last_number);
+            frame.set_eye(self.shown);
             return Ok(frame);
         }
     }
@@ -168,7 +179,7 @@ mod tests {
         clock.pass(1_000_000);
         let wanted = Arc::new(Mutex::new(Eye::Front));
         let diary = Diary::default();
-        let (of_open, of_change) = (Arc::clone(&diary), Arc::clone(&diary));
+        let of_open = Arc::clone(&diary);
         let (time, choice) = (clock.clone(), Arc::clone(&wanted));
         let rules = Rules {
             open: Box::new(move |eye| {
@@ -182,7 +193,6 @@ mod tests {
                 Ok(Box::new(Noted(camera, eye, Arc::clone(&of_open))))
             }),
             choose: Box::new(move |_| *choice.lock().unwrap()),
-            changed: Box::new(move |eye| of_change.lock().unwrap().push(format!("show {eye:?}"))),
             stands_by,
         };
         let pair = Pair::open_with(rules, clock.clone()).unwrap();
@@ -221,10 +231,8 @@ mod tests {
         let wanted = [
             "open Front",
             "close Front",
-            "show Rear",
             "open Rear",
             "close Rear",
-            "show Front",
             "open Front",
         ];
         assert_eq!(diary, wanted);
@@ -233,6 +241,7 @@ mod tests {
     #[test]
     fn a_camera_that_stood_by_shows_nothing_from_before_the_change() {
         let mut scene = scene(true);
+        assert_eq!(scene.diary(), ["open Front", "open Rear"], "from the start");
         scene.take();
         scene.want(Eye::Rear);
         scene.take();
@@ -243,9 +252,11 @@ mod tests {
         scene.clock.pass(1_020_000);
         let changed_at = scene.clock.now().as_micros();
         scene.want(Eye::Rear);
-        let (_, captured_at) = scene.take();
+        let frame = scene.pair.next_frame().unwrap();
+        let captured_at = frame.captured_at().as_micros();
         assert!(captured_at >= changed_at, "{captured_at} {changed_at}");
-        assert_eq!(scene.diary(), ["show Rear"], "both stay open");
+        assert_eq!(frame.eye(), Eye::Rear);
+        assert!(scene.diary().is_empty(), "both stay open");
     }
 
     #[test]

@@ -155,8 +155,12 @@ impl Intent {
             Incoming::TellCalibration => {
                 self.tell_calibration = self.tell_calibration.wrapping_add(1);
             }
-            // The shell answers it; the car does not move by it.
-            Incoming::Ping(_) => {}
+            // A watcher must not blind the driver; that of the driver the shell obeys, for the car does not move by it.
+            Incoming::Camera(camera) if holder.is_none() || camera.lease != holder => {
+                self.foreign = self.foreign.wrapping_add(1);
+            }
+            // The shell answers it.
+            Incoming::Camera(_) | Incoming::Ping(_) => {}
         }
     }
 

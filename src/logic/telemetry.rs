@@ -1,20 +1,20 @@
-//! When the car says how it is, and what: the `car` and `board` messages of the `metric` channel.
+//! When the car says how it is, and what: the `car`, `board` and `video` messages of the `metric` channel.
 //!
 //! Viewers want a steady rate; a driver wants to know at once that the car stopped. So each is sent at a rate, and between
 //! times when something in it changes that matters now, but never closer than its shortest distance: a refusal that
 //! flickers must not fill the uplink that the video needs.
 //!
 //! ```text
-//!   rate:     │       │       │       │          car: telemetry.rate_hz       board: one a second
-//!   change:       ×      ×××                     state, cause, refusals       battery, supply, heat, laps
-//!   sent:     │   │   │  │ │  │       │          at least 50 ms apart         at least 200 ms apart
+//!   rate:     │       │       │       │          car: telemetry.rate_hz   board: one a second           video: one in 5 s
+//!   change:       ×      ×××                     state, cause, refusals   battery, supply, heat, laps   what is shown, how
+//!   sent:     │   │   │  │ │  │       │          at least 50 ms apart     at least 200 ms apart         the same
 //!                       └ and never more bytes a second than the budget has, of all messages together
 //! ```
 //!
 //! What waits for the budget is not kept: when its turn comes, the newest is sent. Whoever has waited longest is next; but a
-//! change of the car's state goes before a `board` that has not waited half a second longer.
+//! change of the car's state goes before another message that has not waited half a second longer.
 //!
-//! Promises: no queue; fixed buffer; the last of a burst of changes is always told; neither message starves the other.
+//! Promises: no queue; fixed buffer; the last of a burst of changes is always told; no message starves another.
 //! Knows nothing of: channels, and how a reading is taken.
 //! Sources: README, configuration; PROTOCOL.md 6 defect 24 (the flood).
 
@@ -24,7 +24,7 @@ use super::budget::Budget;
 use super::failsafe::{Cause, Refusals, State};
 use super::units::{Kbps, Uptime};
 use super::vehicle::Status;
-use super::wire::{Board, Car, Outgoing};
+use super::wire::{Board, Car, Outgoing, Video};
 
 mod calibration;
 #[cfg(test)]
@@ -42,12 +42,17 @@ pub const MOST_PER_SECOND: u8 = 20;
 /// choice: temperature and voltage move over minutes; one a second keeps a page lively.
 const BOARD_PERIOD: Duration = Duration::from_secs(1);
 
-/// The shortest time between two `board` messages.
+/// Time between two `video` messages while nothing in them changes.
+///
+/// choice: at 30 pictures a second, p99 is then that of 150.
+const VIDEO_PERIOD: Duration = Duration::from_secs(5);
+
+/// The shortest time between two `board` messages, and between two `video` messages.
 ///
 /// choice: a warning is read in a second; laps are further apart.
 const BOARD_SHORTEST: Duration = Duration::from_millis(200);
 
-/// How much longer than a changed `car` a `board` must have waited to be sent first.
+/// How much longer than a changed `car` another message must have waited to be sent first.
 ///
 /// choice: a stop is more urgent than a warning, but half a second late a warning is still one.
 const HEAD_START: Duration = Duration::from_millis(500);
@@ -57,6 +62,9 @@ const VERSION: u8 = 1;
 
 /// Version of the `board` message.
 const BOARD_VERSION: u8 = 1;
+
+/// Version of the `video` message.
+const VIDEO_VERSION: u8 = 1;
 
 /// The bits of `throttled` that say how it is now, not how it ever was.
 ///
@@ -93,6 +101,30 @@ type CarNews = (State, Cause, Refusals);
 
 /// Whatever of `board` is told at once when it changes: battery, supply, throttling, laps.
 type BoardNews = (Option<u8>, Option<u8>, Option<u32>, Option<u32>);
+
+/// Whatever of `video` is told at once when it changes: what is shown, of which camera, coded by whom, how much of it.
+type VideoNews = (u8, u8, u8, u8);
+
+/// What there is to tell, as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Views<'a> {
+    /// The vehicle.
+    pub status: &'a Status,
+    /// The video's rates, and the program itself.
+    pub readings: &'a BoardReadings,
+    /// The sensors.
+    pub board: &'a Board,
+    /// The video path.
+    pub video: &'a Video,
+}
+
+/// Which message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Car,
+    Board,
+    Video,
+}
 
 /// When one kind of message is due.
 #[derive(Clone, Debug)]
@@ -144,6 +176,7 @@ pub struct Telemetry {
     started_at: Uptime,
     car: Pace<CarNews>,
     board: Pace<BoardNews>,
+    video: Pace<VideoNews>,
     budget: Budget,
     delayed: u32,
 }
@@ -159,20 +192,16 @@ impl Telemetry {
             started_at,
             car: Pace::new(period, Self::SHORTEST),
             board: Pace::new(BOARD_PERIOD, BOARD_SHORTEST),
+            video: Pace::new(VIDEO_PERIOD, BOARD_SHORTEST),
             budget: Budget::new(started_at, bytes_per_s),
             delayed: 0,
         }
     }
 
     /// The message to send now, if one is due and the budget has room for it. It counts as sent; ask again at once, for
-    /// the other may be due too.
-    pub fn poll(
-        &mut self,
-        now: Uptime,
-        status: &Status,
-        readings: &BoardReadings,
-        board: &Board,
-    ) -> Option<Outgoing> {
+    /// another may be due too.
+    pub fn poll(&mut self, now: Uptime, views: &Views<'_>) -> Option<Outgoing> {
+        let Views { status, board, .. } = *views;
         let car_news = (status.state, status.cause, status.refusals);
         let now_throttled = board.throttled.map(|bits| bits & THROTTLED_NOW);
         let board_news = (
@@ -181,29 +210,46 @@ impl Telemetry {
             now_throttled,
             board.laps,
         );
-        let (car_at, board_at) = (self.car.due_at(&car_news), self.board.due_at(&board_news));
+        let video = views.video;
+        let video_news = (video.shows, video.camera, video.hardware, video.rung);
         let head_start = if self.car.is_news(&car_news) {
             HEAD_START
         } else {
             Duration::ZERO
         };
-        let is_cars_turn =
-            car_at <= now && (board_at > now || car_at <= board_at.after(head_start));
-        let message = if is_cars_turn {
-            Outgoing::Car(self.car(now, status, readings))
-        } else if board_at <= now {
-            Outgoing::Board(self.board(now, board))
-        } else {
-            return None;
+        let kind = [
+            (Kind::Car, self.car.due_at(&car_news), Duration::ZERO),
+            (Kind::Board, self.board.due_at(&board_news), head_start),
+            (Kind::Video, self.video.due_at(&video_news), head_start),
+        ]
+        .into_iter()
+        .filter(|(_, due_at, _)| *due_at <= now)
+        .min_by_key(|(_, due_at, waits)| due_at.after(*waits))
+        .map(|(kind, ..)| kind)?;
+        let message = match kind {
+            Kind::Car => Outgoing::Car(self.car(now, status, views.readings)),
+            Kind::Board => Outgoing::Board(self.board(now, board)),
+            Kind::Video => Outgoing::Video(Video {
+                v: VIDEO_VERSION,
+                t_us: now.as_micros(),
+                ..*video
+            }),
         };
-        let has_room = self.budget.may(now, message.encode().len());
-        match (is_cars_turn, has_room) {
-            (true, true) => self.car.sent(now, car_news),
-            (true, false) => self.delayed = self.delayed.wrapping_add(self.car.put_off()),
-            (false, true) => self.board.sent(now, board_news),
-            (false, false) => self.delayed = self.delayed.wrapping_add(self.board.put_off()),
+        if !self.budget.may(now, message.encode().len()) {
+            let put_off = match kind {
+                Kind::Car => self.car.put_off(),
+                Kind::Board => self.board.put_off(),
+                Kind::Video => self.video.put_off(),
+            };
+            self.delayed = self.delayed.wrapping_add(put_off);
+            return None;
         }
-        has_room.then_some(message)
+        match kind {
+            Kind::Car => self.car.sent(now, car_news),
+            Kind::Board => self.board.sent(now, board_news),
+            Kind::Video => self.video.sent(now, video_news),
+        }
+        Some(message)
     }
 
     /// Something was sent that could not wait: `ir`, `speed`, `pong`.
@@ -218,7 +264,10 @@ impl Telemetry {
             sent_at.map_or(Uptime::ZERO, |at: Uptime| at.after(period))
         };
         let board_at = next_at(self.board.sent_at, self.board.period);
-        next_at(self.car.sent_at, self.car.period).min(board_at)
+        let video_at = next_at(self.video.sent_at, self.video.period);
+        next_at(self.car.sent_at, self.car.period)
+            .min(board_at)
+            .min(video_at)
     }
 
     /// The shortest time between two `car` messages, and the longest that a change waits to be told while the budget lasts.

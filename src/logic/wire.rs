@@ -10,9 +10,9 @@
 //!   in, extension   {"drive":{"seq":1,"t_ms":20,"throttle":0,"steering":0,"lease":7}}
 //!                   {"arm":{"seq":1,"t_ms":20,"lease":7}}      {"stop":{}}      {"lease":{"id":7,"want":1}}
 //!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"rtt_ms":40,"age_ms":90}}
-//!                   {"calibrate":{...}}  {"calibration":{...}}                  see `wire/calibration.rs`
+//!                   {"calibrate":{...}}  {"calibration":{...}}  {"camera":{...}}  see `wire/calibration.rs`, `wire/camera.rs`
 //!   out, legacy     {"ir":{"key":"detectTime","value":1638498072.81}}           {"speed":{"key":"maxSpeed","value":420}}
-//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}}  {"board":{...}}  {"calibration":{...}}
+//!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}} {"board":{...}} {"video":{...}} {"calibration":{...}}
 //! ```
 //!
 //! Text or binary frames are the same to us: both must be UTF-8 JSON (PROTOCOL.md 5.2 q 19). Fields that are not
@@ -25,6 +25,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::camera::CameraCommand;
 use super::json::{self, Fields, Value};
 use super::units::{LeaseId, Seq, Steering, Throttle};
 
@@ -32,10 +33,11 @@ use super::units::{LeaseId, Seq, Steering, Throttle};
 mod tests;
 
 mod calibration;
+mod camera;
 mod outgoing;
 
 pub use calibration::{Axis, CalibrationCommand, CalibrationReport, Change, Pulses, Tune};
-pub use outgoing::{Board, Car, MESSAGE_MAX, Message, Outgoing, Pong};
+pub use outgoing::{Board, Car, MESSAGE_MAX, Message, Outgoing, Pong, Times, Video};
 
 /// Longest message that is looked at, in bytes.
 ///
@@ -201,6 +203,8 @@ pub enum Incoming {
     Ping(Ping),
     /// `view`.
     View(ViewReport),
+    /// `camera`.
+    Camera(CameraCommand),
     /// `calibration` with something to change.
     Calibration(CalibrationCommand),
     /// `calibration` with the wish to be told.
@@ -290,6 +294,7 @@ pub fn decode(bytes: &[u8]) -> Result<Incoming, Reject> {
         "lease" => lease(&fields(value)?).map(Incoming::Lease),
         "ping" => ping(&fields(value)?).map(Incoming::Ping),
         "view" => view(&fields(value)?).map(Incoming::View),
+        "camera" => camera::camera(&fields(value)?).map(Incoming::Camera),
         "calibrate" => calibration::calibrate(&fields(value)?).map(Incoming::Drive),
         "calibration" => calibration::calibration(&fields(value)?),
         _ => Err(Reject::UnknownGroup),

@@ -26,6 +26,7 @@ const FILES: &[(&str, &[u8])] = files![
     "cockpit.css",
     "cockpit.js",
     "drawer.js",
+    "eye.js",
     "figures.js",
     "gamepad.js",
     "helm.js",

@@ -9,6 +9,7 @@ is noisy, so only figures of one run are compared. Ours are marked `car`, aiortc
     opening    answer sent to control channel open and to first decoded frame, both to aiortc   F5
     own peers  offer sent to link up, our car to our Spider (an upper bound of F5)              F5
     streaming  CPU and memory of the publishing process alone, its viewer is `watch`            F8, F9
+    stages     `doctor --video`: each stage of a picture's way through the car                  the video path's cost
     relay      a ping through the Spider and one without it                                     the Spider's hop
     page       page.mjs: a real browser                                                         F3, F4, F5
 """
@@ -16,6 +17,7 @@ is noisy, so only figures of one run are compared. Ours are marked `car`, aiortc
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -32,6 +34,8 @@ from server import Server
 
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT, KBPS = 1280, 720, 2500
+# A stage's line of `doctor --video`.
+STAGE = re.compile(r"^ok +(.+?) +p50 +([\d.]+) ms +p99 +([\d.]+) ms +longest +([\d.]+) ms +of +(\d+)")
 TICK = os.sysconf("SC_CLK_TCK")
 # The threads of our car that draw and encode; the rest is what F9 is about.
 VIDEO_THREADS = ("video",)
@@ -184,6 +188,23 @@ async def streaming(scenario: Scenario, seconds: int) -> None:
         await place.program.end()
 
 
+async def stages(scenario: Scenario, seconds: int) -> None:
+    """The video path, by the car's own count: simulated camera, OpenH264, packets, encryption, loopback."""
+    aims = {"prepare": "aim 1 (p99)", "hand over": "aim 1 (p99)"}
+    options = ["--set", f"camera.width={WIDTH}", "--set", f"camera.height={HEIGHT}", "--set", f"spider.bitrate_kbps={KBPS}"]
+    child = await asyncio.create_subprocess_exec(
+        str(BINARY), "doctor", "--video", str(seconds), *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )  # fmt: skip
+    out, _ = await child.communicate()
+    found = [line for line in map(STAGE.search, out.decode().splitlines()) if line]
+    if not found:
+        raise RuntimeError(f"doctor --video said {out.decode()!r}")
+    for line in found:
+        name, p50, p99, longest, n = line.groups()
+        figures = f"n {n:>4}  p50 {float(p50):8.2f}  p99 {float(p99):8.2f}  max {float(longest):8.2f} ms   "
+        print(f"car   {f'video path: {name}, simulated camera, OpenH264':<52} {figures} {aims.get(name, '')}".rstrip(), flush=True)
+
+
 async def relay(scenario: Scenario, n: int) -> None:
     """What the Spider adds to a message: a ping of the extension through it, and straight to the car."""
     ways = {}
@@ -265,6 +286,7 @@ async def main() -> None:
         "start": lambda scenario: start_and_opening(scenario, 4 if quick else 20),
         "own peers": lambda scenario: own_peers(scenario, 4 if quick else 30),
         "streaming": lambda scenario: streaming(scenario, 5 if quick else 30),
+        "stages": lambda scenario: stages(scenario, 3 if quick else 20),
         "relay": lambda scenario: relay(scenario, 50 if quick else 500),
         "page": lambda scenario: page(scenario, 20 if quick else 200, 100 if quick else 600, 3 if quick else 10),
     }

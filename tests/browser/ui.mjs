@@ -29,6 +29,13 @@ const SCENES = {
   driving: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 430, steering: 380 }); }, ['Live', 'forward', 'left']],
   snow: [(m) => { m.snow = true; m.open(); m.video(); m.setCar({ state: 0, throttle: -300, steering: -700 }); }, ['Ready to drive']],
   reverse: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: -300, steering: -700 }); }, ['Live', 'reverse', 'right']],
+  rear: [(m) => { m.open(); m.video(); m.setVideo({ cameras: 2, camera: 1 }); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: -300 }); }, ['Live', 'reverse', 'Rear camera', 'auto']],
+  rear_wish: [(m) => {
+    m.open(); m.video(); m.setVideo({ cameras: 2 }); m.setCar({ state: 1, cause: 2, lease: 'mine' });
+    setTimeout(() => window.dispatchEvent(new KeyboardEvent('keydown', { code: 'KeyV' })), 400);
+    setTimeout(() => { const { camera } = m.sent.findLast(({ camera: said }) => said); if (camera.key === 'view' && camera.value === 2) m.setVideo({ camera: 1 }); }, 800);
+  }, ['Rear camera', 'rear']],
+  rear_low: [(m) => { m.open(); m.video(); m.setVideo({ cameras: 2, camera: 1 }); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: -300 }); m.calibration(); m.setBoard({ battery: 1, battery_mv: 6912 }); }, ['Rear camera', 'The battery is getting low']],
   coasting: [(m) => { m.open(); m.video(); m.setCar({ state: 2, cause: 4, lease: 'mine', throttle: 200, age_ms: 130 }); }, ['Coasting', '0.1 s']],
   silence: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 5, lease: 'mine', age_ms: 204, refusals: 256 + 8 }); m.setCar({ state: 0, cause: 15, refusals: 256 }); }, ['Disarmed', 'has not heard from you for 0.2 s: it stopped. Press Arm to go on.']],
   stopped: [(m) => { m.open(); m.video(); m.setCar({ state: 3, cause: 6, lease: 'mine', refusals: 4 + 256 }); }, ['Stopped', 'Stop was pressed']],
@@ -58,7 +65,7 @@ const SCENES = {
   calibrate_watching: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 77 }); m.bench(); }, ['Only the driver can calibrate']],
   calibrate_stopped: [(m) => { m.open(); m.video(); m.bench(); m.setCar({ state: 3, cause: 6, refusals: 4 + 256, lease: 'mine' }); }, ['Stop was pressed']],
   frozen: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine' }); setTimeout(m.freeze, 300); }, ['Picture frozen', 'Do not drive by it']],
-  details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); m.setBoard({ battery: 1, battery_mv: 6912, battery_ma: 4300, throttled: 0x50000, wifi_dbm: -58, laps: 3, last_lap_ms: 12_345, link_drops: 2 }); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you', '6.91 V, 4.30 A, low', 'link drops 2', 'not now; was: weak supply, slowed down']],
+  details: [(m) => { m.open(); m.video(); m.setCar({ state: 1, cause: 2, lease: 'mine', throttle: 310 }); m.setBoard({ battery: 1, battery_mv: 6912, battery_ma: 4300, throttled: 0x50000, wifi_dbm: -58, laps: 3, last_lap_ms: 12_345, link_drops: 2 }); m.setVideo({}); document.getElementById('details-button').click(); }, ['Camera to screen', 'Driver key', 'you', '6.91 V, 4.30 A, low', 'link drops 2', 'front camera, coded by hardware', '9.4, 18.8 ms', 'not now; was: weak supply, slowed down']],
 };
 // Phones have no room for these: the note beside the state, and the advice for all refusals but the first.
 const OPTIONAL = { portrait: ['calibrating', 'you are watching', 'slowed to 45 %'], landscape: ['Let go of the controls first'] };

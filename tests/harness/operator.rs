@@ -175,13 +175,12 @@ impl Operator {
 
     /// The newest of a group of telemetry.
     fn newest(&self, group: &str) -> Option<serde_json::Value> {
-        let metrics = self.metrics.lock().expect("not poisoned");
-        metrics.iter().rev().find_map(|text| {
-            serde_json::from_str::<serde_json::Value>(text)
-                .ok()?
-                .get_mut(group)
-                .map(serde_json::Value::take)
-        })
+        newest(&self.metrics, group)
+    }
+
+    /// How the video path runs.
+    pub fn video(&self) -> Option<serde_json::Value> {
+        self.newest("video")
     }
 
     /// What the car last told of its calibration.
@@ -274,6 +273,17 @@ impl Operator {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// The newest of a group of telemetry.
+pub fn newest(metrics: &Mutex<Vec<String>>, group: &str) -> Option<serde_json::Value> {
+    let metrics = metrics.lock().expect("not poisoned");
+    metrics.iter().rev().find_map(|text| {
+        serde_json::from_str::<serde_json::Value>(text)
+            .ok()?
+            .get_mut(group)
+            .map(serde_json::Value::take)
+    })
 }
 
 async fn stay(

@@ -35,6 +35,9 @@ TOLERANCE = 10
 LINES = (8, 200, 359, 500, 711)
 # measured: 15.6 a second. choice: one, for a machine that is busy elsewhere.
 LEAST_RATE = 1.0
+# Of a picture's way; EXTENSION.md, `video`.
+STAGES = 6
+FILM_SECONDS = 5
 RECORD = Path(__file__).resolve().parents[1] / "interop/record.py"
 
 
@@ -85,7 +88,7 @@ def published(report: Checks, folder: Path) -> None:
             "encoder.kind": "openh264",
         }
         options = " ".join(f"--set {key}={value}" for key, value in sets.items())
-        vm.check(f"setsid spidercar run {options} >/tmp/car.log 2>&1 & echo $!")
+        car = vm.check(f"setsid spidercar run {options} >/tmp/car.log 2>&1 & echo $!")[-1]
         file = folder / "pictures"
         with report.check(f"an aiortc viewer decodes {COUNT} pictures of {WIDTH}x{HEIGHT} from libcamera"):
             key = spider.key_file.read_text().strip()
@@ -107,6 +110,16 @@ def published(report: Checks, folder: Path) -> None:
             steps = [(later - earlier) % WIDTH for earlier, later in zip(shifts, shifts[1:])]
             expect(all(0 < step < WIDTH // 2 for step in steps), f"{shifts}")
             report.say(f"columns {shifts[0]} to {shifts[-1]}")
+        with report.check("doctor --video tells how long each stage takes, here of an emulated processor"):
+            vm.check(f"kill {car}; while kill -0 {car} 2>/dev/null; do sleep 0.1; done")
+            filmed = vm.run(f"spidercar doctor --video {FILM_SECONDS} {options} 2>/dev/null", 60)
+            stages = [line for line in filmed.lines if "p50" in line]
+            expect(len(stages) == STAGES, filmed.text)
+            for line in stages:
+                count = int(line.split(" of ")[1].split()[0])
+                expect(count >= LEAST_RATE * FILM_SECONDS, filmed.text)
+            for line in stages:
+                print(f"      {' '.join(line.split())}")
     spider.end()
 
 

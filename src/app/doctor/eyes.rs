@@ -1,4 +1,9 @@
-//! Doctor's lines for camera and encoder: the ones that `run` would use, for a second or two.
+//! Doctor's lines for cameras and encoder: the ones that `run` would use, for a second or two, and what else is there.
+//!
+//! ```text
+//!   camera, rear   opened, 15 pictures, closed      csi       what libcamera sees: each camera with its modes, or what to do
+//!   encoder        15 pictures coded                encoders  the devices that code, and from what to what
+//! ```
 //!
 //! Promises: each is opened, used and closed again. Knows nothing of: networks.
 
@@ -6,34 +11,69 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Finding;
-use crate::app::parts;
-use crate::config::Config;
+use crate::app::parts::{self, MakeCamera};
+use crate::config::{CameraSource, Config, EncoderKind, RearSource};
+use crate::hal::csi;
 use crate::hal::sim::SimView;
 
 /// Frames taken from the camera and coded. choice: a second or two at any rate.
 const FRAMES: u32 = 15;
 
+/// All of them.
+pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str, Finding)> {
+    let board = super::board(config);
+    let front = || parts::front_camera(config, view, &board).map_err(|fatal| fatal.text);
+    let frames = |make: Result<MakeCamera, String>| make.and_then(|make| camera(config, make));
+    let source = config.camera.source.word();
+    let mut lines = vec![(
+        "camera",
+        frames(front()).map(|said| format!("{source} {said}")),
+    )];
+    let rear = parts::rear_camera(config, view, &board);
+    if let Some(make) = rear.map_err(|fatal| fatal.text).transpose() {
+        lines.push(("rear", frames(make)));
+    }
+    if is_csi(config) {
+        lines.extend(connected(csi::findings()));
+    }
+    lines.push(("encoder", front().and_then(|make| encoder(config, make))));
+    if config.encoder != EncoderKind::OpenH264 {
+        lines.extend(parts::coding_devices().map(|found| ("encoders", found)));
+    }
+    lines
+}
+
+fn is_csi(config: &Config) -> bool {
+    let rear = config.camera.rear.as_ref().map(|rear| rear.source);
+    config.camera.source == CameraSource::Libcamera || rear == Some(RearSource::Libcamera)
+}
+
+/// What libcamera sees; if it sees nothing, the reasons are one line, for they are one fault.
+fn connected(findings: Result<Vec<String>, Vec<String>>) -> Vec<(&'static str, Finding)> {
+    match findings {
+        Ok(lines) => lines.into_iter().map(|line| ("csi", Ok(line))).collect(),
+        Err(reasons) => vec![("csi", Err(reasons.join("; ")))],
+    }
+}
+
 /// Takes frames.
-pub(super) fn camera(config: &Config, view: &Arc<SimView>) -> Finding {
-    let mut make = parts::camera(config, Arc::clone(view)).map_err(|fatal| fatal.text)?;
+fn camera(config: &Config, mut make: MakeCamera) -> Finding {
     let mut camera = make().map_err(|err| parts::chain(&err))?;
     let started = Instant::now();
+    let mut size = (0, 0);
     for _ in 0..FRAMES {
-        camera.next_frame().map_err(|err| parts::chain(&err))?;
+        let frame = camera.next_frame().map_err(|err| parts::chain(&err))?;
+        size = (frame.width(), frame.height());
     }
     let per_second = f64::from(FRAMES - 1) / started.elapsed().as_secs_f64().max(0.001);
     Ok(format!(
-        "{} {}x{}, {per_second:.0} frames a second (asked for {})",
-        config.camera.source.word(),
-        config.camera.width,
-        config.camera.height,
-        config.camera.fps
+        "{}x{}, {per_second:.0} frames a second (asked for {})",
+        size.0, size.1, config.camera.fps
     ))
 }
 
 /// Codes frames.
-pub(super) fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
-    let mut make_camera = parts::camera(config, Arc::clone(view)).map_err(|fatal| fatal.text)?;
+fn encoder(config: &Config, mut make_camera: MakeCamera) -> Finding {
     let mut make = parts::encoder(config).map_err(|fatal| fatal.text)?;
     let mut camera = make_camera().map_err(|err| parts::chain(&err))?;
     let mut encoder = make().map_err(|err| parts::chain(&err))?;
@@ -68,4 +108,38 @@ pub(super) fn encoder(config: &Config, view: &Arc<SimView>) -> Finding {
         each.as_secs_f64() * 1000.0,
         bytes / 1000
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::built_in;
+
+    #[test]
+    fn reasons_for_no_camera_are_one_fault_and_cameras_a_line_each() {
+        let two = |words: [&str; 2]| words.map(str::to_owned).to_vec();
+        let lines = connected(Err(two(["the ribbon", "the overlay"])));
+        assert_eq!(lines, [("csi", Err("the ribbon; the overlay".to_owned()))]);
+        let lines = connected(Ok(two(["0: imx708", "1: ov5647"])));
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1], ("csi", Ok("1: ov5647".to_owned())));
+    }
+
+    #[test]
+    fn two_simulated_cameras_are_looked_at_and_libcamera_is_not() {
+        let set = crate::config::Set {
+            key: "camera.rear.source".to_owned(),
+            value: "sim".to_owned(),
+            flag: "--set".to_owned(),
+        };
+        let config = crate::config::with(&[set]);
+        let lines = checks(&config, &Arc::default());
+        let names: Vec<_> = lines.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names[..3], ["camera", "rear", "encoder"]);
+        for (name, finding) in &lines[..2] {
+            let words = finding.as_ref().unwrap();
+            assert!(words.contains("1280x720"), "{name}: {words}");
+        }
+        assert!(!is_csi(&built_in()));
+    }
 }

@@ -5,6 +5,12 @@ use crate::config::Config;
 use crate::hal::EncoderError;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 
+/// Nothing to say.
+#[must_use]
+pub fn coding_devices() -> Option<Result<String, String>> {
+    None
+}
+
 pub(super) fn encoder(_: &Config) -> MakeEncoder {
     Box::new(|| {
         Err(EncoderError::Unsupported {

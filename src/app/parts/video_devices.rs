@@ -64,6 +64,39 @@ fn any_of(devices: Devices, settings: V4l2Settings, software: OpenH264Settings) 
     })
 }
 
+/// The devices that code pictures, and from what to what, in a line for people.
+///
+/// # Errors
+/// What the system said of those that could not be asked.
+#[must_use]
+pub fn coding_devices() -> Option<Result<String, String>> {
+    let (found, troubles) = v4l2::encoder::encoders(&v4l2::devices());
+    Some(told(&found, &troubles))
+}
+
+fn told(found: &[v4l2::encoder::Found], troubles: &[String]) -> Result<String, String> {
+    let names = |formats: &[v4l2::FourCc]| {
+        let names: Vec<_> = formats.iter().map(ToString::to_string).collect();
+        names.join(" ")
+    };
+    let words: Vec<_> = found
+        .iter()
+        .map(|one| {
+            let (path, card) = (one.path.display(), &one.capability.card);
+            format!(
+                "{path} ({card}): {} to {}",
+                names(&one.takes),
+                names(&one.gives)
+            )
+        })
+        .collect();
+    match (words.is_empty(), troubles.is_empty()) {
+        (true, true) => Ok("no device codes video here; the processor does".to_owned()),
+        (false, true) => Ok(words.join("; ")),
+        (_, false) => Err([words, troubles.to_vec()].concat().join("; ")),
+    }
+}
+
 fn settings(config: &Config) -> V4l2Settings {
     let settings = V4l2Settings {
         device: config.codec.device.clone(),

@@ -20,6 +20,8 @@ struct Wrong {
     encoder_fails: AtomicBool,
     encoder_panics: AtomicBool,
     is_hardware: AtomicBool,
+    /// Not wrong: the picture is the rear camera's.
+    is_rear: AtomicBool,
     encode_ms: AtomicU64,
     made: AtomicU32,
 }
@@ -50,6 +52,9 @@ impl Camera for TestCamera {
         }
         let mut frame = self.pool.wait(PATIENCE).expect("buffers come home");
         frame.set_capture(clock::now(), self.number);
+        if Wrong::is(&self.wrong.is_rear) {
+            frame.set_eye(Eye::Rear);
+        }
         self.number += 1;
         Ok(frame)
     }
@@ -78,6 +83,7 @@ impl Encoder for TestEncoder {
             });
         }
         self.data = frame.width().to_be_bytes().to_vec();
+        self.data.push(u8::from(frame.eye() == Eye::Rear));
         Ok(Some(AccessUnit::new(
             &self.data,
             frame.captured_at(),
@@ -228,9 +234,9 @@ fn live_pictures_come_with_their_stages_and_the_first_is_a_key_frame() {
         assert!(!world.unit().is_key);
     }
     assert_eq!(world.is_ok(), (true, true));
-    assert_eq!(world.board.video.shows(), 1);
+    assert_eq!(world.board.video.report().shows, 1);
     for stage in [Stage::Capture, Stage::Prepare, Stage::Encode] {
-        assert!(world.board.video.stages.take(stage).n >= 20, "{stage:?}");
+        assert!(world.board.video.stages.figures(stage).n >= 20, "{stage:?}");
     }
 }
 
@@ -242,7 +248,7 @@ fn a_camera_that_fails_is_down_at_once_and_back_within_two_seconds() {
     let still = world.first(|unit| !unit.is_live);
     assert!(still.is_key, "another encoder's stream begins");
     assert!(!world.is_ok().0);
-    assert_eq!(world.board.video.shows(), 2);
+    assert_eq!(world.board.video.report().shows, 2);
     world.set(|wrong| &wrong.camera_fails, false);
     let healed = Instant::now();
     let live = world.first(|unit| unit.is_live);
@@ -343,6 +349,27 @@ fn nobody_watching_costs_no_encoding_and_a_viewer_starts_with_a_key_frame() {
 }
 
 #[test]
+fn the_first_picture_of_another_camera_is_a_key_frame_whoever_else_asked_for_one() {
+    let mut world = world(|_| ());
+    let mut is_rear = world.first(|unit| unit.is_live).data[4] == 1;
+    let mut keys = 0;
+    for change in 0..20 {
+        world.set(|wrong| &wrong.is_rear, change % 2 == 0);
+        // A viewer that lost a packet: its wish may be granted with a picture from before the change.
+        world.board.want_key_frame();
+        for _ in 0..5 {
+            let unit = world.unit();
+            keys += u32::from(unit.is_key);
+            let was = std::mem::replace(&mut is_rear, unit.data[4] == 1);
+            assert!(unit.is_key || was == is_rear, "change {change}");
+        }
+        assert_eq!(is_rear, change % 2 == 0);
+        assert_eq!(world.board.video.report().camera, u8::from(is_rear));
+    }
+    assert!(keys <= 40, "{keys} of 100 pictures were key frames");
+}
+
+#[test]
 fn a_slow_processor_gets_half_pictures_and_a_slow_device_does_not() {
     for (is_hardware, width) in [(false, 320_u32), (true, 640)] {
         let mut world = world(|wrong| {
@@ -358,6 +385,6 @@ fn a_slow_processor_gets_half_pictures_and_a_slow_device_does_not() {
             }
         }
         assert_eq!(seen, width);
-        assert_eq!(world.board.video.hardware(), u8::from(is_hardware));
+        assert_eq!(world.board.video.report().hardware, u8::from(is_hardware));
     }
 }

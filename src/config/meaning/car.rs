@@ -1,4 +1,4 @@
-//! The meaning of `[camera]`, `[drive]`, `[failsafe]` and `[sim]`: the car itself.
+//! The meaning of `[drive]`, `[failsafe]` and `[sim]`: the car itself.
 //!
 //! What makes a calibration or a set of safety times right is decided in `logic`, which knows why.
 //! Here its objections are turned into the keys and the lines that caused them.
@@ -12,12 +12,9 @@ use super::{Found, Meaning, Noted, some_text};
 use crate::config::fault;
 use crate::config::hardware::Wiring;
 use crate::config::kind::Value;
-use crate::config::schema::{Id, KEYS};
-use crate::config::settings::{Camera, Codec, Drive, Safety, Sim};
-use crate::config::words::{
-    CameraSource, EncoderLevel, EncoderProfile, RemoteCalibration, ReverseKind, Rotation,
-};
-use crate::logic::camera::{Controls, Dial};
+use crate::config::schema::Id;
+use crate::config::settings::{Drive, Safety, Sim};
+use crate::config::words::{RemoteCalibration, ReverseKind};
 use crate::logic::drive::{
     Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Steps,
 };
@@ -26,57 +23,6 @@ use crate::logic::pace::{PaceConfig, PaceError};
 use crate::logic::units::{PulseWidth, Steering, Throttle};
 
 impl Meaning<'_> {
-    pub(super) fn camera(&mut self) -> Found<Camera> {
-        let source = self.word(Id::CameraSource, CameraSource::from_word);
-        let width = self.whole(Id::CameraWidth);
-        let height = self.whole(Id::CameraHeight);
-        let fps = self.whole(Id::CameraFps);
-        let rotation = self.whole(Id::CameraRotation).map(|degrees| {
-            Rotation::from_degrees(degrees)
-                .unwrap_or_else(|| unreachable!("the schema allows quarter turns only"))
-        });
-        let flip_horizontal = self.flag(Id::CameraFlipHorizontal);
-        let flip_vertical = self.flag(Id::CameraFlipVertical);
-        let index = self.whole(Id::CameraIndex);
-        let id = self.text(Id::CameraId).map(some_text);
-        let controls = self.controls();
-        Ok(Camera {
-            source: source?,
-            width: width?,
-            height: height?,
-            fps: fps?,
-            rotation: rotation?,
-            flip_horizontal: flip_horizontal?,
-            flip_vertical: flip_vertical?,
-            index: index?,
-            id: id?,
-            controls: controls?,
-        })
-    }
-
-    fn controls(&self) -> Found<Controls> {
-        let mut controls = Controls::default();
-        let ids = KEYS.iter().filter(|id| id.key().table == "camera.controls");
-        for id in ids {
-            let dial = Dial::from_word(id.key().name)
-                .unwrap_or_else(|| unreachable!("keys of camera.controls are named as dials"));
-            let value = self.whole(*id)?;
-            assert!(controls.set(dial, value), "the schema has the dial's range");
-        }
-        Ok(controls)
-    }
-
-    pub(super) fn codec(&mut self) -> Found<Codec> {
-        let device = self.text(Id::EncoderDevice).map(some_text);
-        let profile = self.word(Id::EncoderProfile, EncoderProfile::from_word);
-        let level = self.word(Id::EncoderLevel, EncoderLevel::from_word);
-        Ok(Codec {
-            device: device?,
-            profile: profile?,
-            level: level?,
-        })
-    }
-
     pub(super) fn drive(&mut self) -> Found<Drive> {
         let output = self.wiring();
         let tick = self.period(Id::DriveTickHz);

@@ -8,6 +8,7 @@
 //! Knows nothing of: TOML; which flag or line a value came from, other than to pass it on.
 
 mod car;
+mod eyes;
 mod hardware;
 mod network;
 mod reading;
@@ -21,6 +22,7 @@ use super::words::{EncoderKind, LogLevel};
 use reading::some_text;
 
 /// The value is bad, and what is wrong with it is already among the problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Noted;
 
 type Found<T> = Result<T, Noted>;

@@ -377,6 +377,7 @@ fn no_key_is_read_and_then_forgotten() {
         "drive.output = \"hbridge\"",
         "drive.output = \"hbridge\"\nhbridge.steering = \"skid\"",
         "lap.kind = \"magnetic\"",
+        "camera.rear.source = \"libcamera\"",
     ];
     for key in KEYS.iter().map(|id| id.key()) {
         let other = match key.kind {
@@ -410,4 +411,34 @@ fn no_key_is_read_and_then_forgotten() {
             "{text} changes nothing"
         );
     }
+}
+
+#[test]
+fn a_rear_camera_is_another_camera_than_the_front_one() {
+    let rear = |more: &str| {
+        read(&format!(
+            "camera.source = 'libcamera'\ncamera.rear.source = 'libcamera'\n{more}"
+        ))
+    };
+    let good = rear("camera.rear.standby = false\ncamera.rear.dwell_ms = 250").expect("1 is not 0");
+    let found = good.camera.rear.expect("there is one");
+    assert_eq!((found.index, found.stands_by), (1, false));
+    assert_eq!(found.dwell, core::time::Duration::from_millis(250));
+    assert!(read("").expect("the defaults").camera.rear.is_none());
+    for same in [
+        "camera.rear.index = 0",
+        "camera.index = 1",
+        "camera.id = 'a'\ncamera.rear.id = 'a'",
+    ] {
+        let report = rear(same).expect_err(same);
+        assert!(report.to_string().contains("another camera"), "{report}");
+    }
+    assert!(
+        rear("camera.id = 'a'\ncamera.rear.index = 0").is_ok(),
+        "who knows which is which"
+    );
+    assert!(
+        read("camera.rear.source = 'libcamera'\ncamera.rear.index = 0").is_ok(),
+        "a simulated front"
+    );
 }

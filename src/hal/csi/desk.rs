@@ -29,6 +29,12 @@ impl Desk {
         }
     }
 
+    /// Puts all dials where they are to stand.
+    pub fn put(&self, all: Controls) {
+        *self.controls.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
     /// Sets a dial; whether it allows the value.
     pub fn set(&self, dial: Dial, value: i32) -> bool {
         let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);

@@ -62,6 +62,7 @@ pub struct SimCamera<C: Clock = SystemClock> {
     picture: Picture,
     grain: Grain,
     motion: Motion,
+    looks_back: bool,
     pool: Pool,
 }
 
@@ -109,8 +110,17 @@ impl<C: Clock> SimCamera<C> {
             picture: Picture::new(width, height),
             grain: Grain::new(GRAIN),
             motion: Motion::default(),
+            looks_back: false,
             pool,
         })
+    }
+
+    /// The same camera at the other end of the car.
+    #[must_use]
+    pub fn looking_back(mut self) -> Self {
+        self.picture = self.picture.looking_back();
+        self.looks_back = true;
+        self
     }
 
     /// When a frame is caught.
@@ -158,8 +168,12 @@ impl<C: Clock> Camera for SimCamera<C> {
         let Some(mut canvas) = Canvas::new(&mut frame) else {
             return Err(unsupported("its pictures are not its own".into()));
         };
-        self.picture
-            .draw(&mut canvas, captured_at, number, &self.motion);
+        let motion = if self.looks_back {
+            self.motion.seen_backwards()
+        } else {
+            self.motion
+        };
+        self.picture.draw(&mut canvas, captured_at, number, &motion);
         let top = i32::try_from(top).unwrap_or(0);
         self.grain.apply(&mut canvas, top, number);
         let stamp = Stamp {

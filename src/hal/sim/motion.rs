@@ -116,6 +116,17 @@ impl Motion {
         self.heading
     }
 
+    /// The same, as somebody sees it who looks back: the road comes out from under him, and bends the other way.
+    #[must_use]
+    pub fn seen_backwards(self) -> Self {
+        Self {
+            bend: -self.bend,
+            distance: self.distance.wrapping_neg(),
+            heading: (self.heading + FULL_TURN / 2).rem_euclid(FULL_TURN),
+            ..self
+        }
+    }
+
     /// The outputs of the last step.
     #[must_use]
     pub const fn outputs(&self) -> (Throttle, Steering) {

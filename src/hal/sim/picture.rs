@@ -65,6 +65,8 @@ pub struct Picture {
     far_view: Vec<i32>,
     near_view: Vec<i32>,
     paint: Paint,
+    /// What the text begins with.
+    name: &'static str,
 }
 
 /// The colours of the scene.
@@ -125,7 +127,16 @@ impl Picture {
             far_view: vec![0; columns],
             near_view: vec![0; columns],
             paint: Paint::new(),
+            name: "SIMULATED CAR",
         }
+    }
+
+    /// The scene behind the car: it says so, and the car's tail is red.
+    #[must_use]
+    pub fn looking_back(mut self) -> Self {
+        self.paint.body = self.paint.red;
+        self.name = "REAR CAMERA";
+        self
     }
 
     /// Draws the whole scene, all but the stamp.
@@ -137,7 +148,7 @@ impl Picture {
         self.draw_car(canvas, motion);
         let top = self.strip();
         draw_card(canvas, top, &self.paint, now);
-        draw_text(canvas, top, &self.paint, now, number, motion);
+        draw_text(canvas, top, &self.paint, self.name, (now, number), motion);
     }
 
     fn draw_sky(&self, canvas: &mut Canvas<'_>, now: Uptime, motion: &Motion) {

@@ -235,3 +235,20 @@ fn only_the_holders_view_counts() {
         (1, 50, 1)
     );
 }
+
+#[test]
+fn a_camera_wish_of_anybody_but_the_holder_is_foreign() {
+    use crate::logic::camera::{CameraCommand, CameraWish, View};
+    let foreign = |lease, holder| {
+        let mut intent = Intent::default();
+        let wish = CameraWish::View(View::Rear);
+        let lease = LeaseId::new(lease);
+        let message = Incoming::Camera(CameraCommand { lease, wish });
+        intent.fold(at(1), &message, LeaseId::new(holder));
+        intent.foreign
+    };
+    assert_eq!(
+        (foreign(7, 7), foreign(7, 8), foreign(7, 0), foreign(0, 0)),
+        (0, 1, 1, 1)
+    );
+}

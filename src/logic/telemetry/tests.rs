@@ -1,10 +1,11 @@
-//! When a `car` or a `board` is due, what the budget does to them, and that what they say is what is so.
+//! When a `car`, a `board` or a `video` is due, what the budget does to them, and that what they say is what is so.
 
 use super::*;
 use crate::logic::drive::Setpoint;
 use crate::logic::drive::tests::default_calibration;
 use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
 use crate::logic::vehicle::{Answer, CalibrationStatus};
+use crate::logic::wire::Times;
 
 fn at_ms(ms: u64) -> Uptime {
     Uptime::from_micros(ms * 1000)
@@ -43,23 +44,43 @@ const PLENTY: u32 = 100_000;
 /// The least that can be configured.
 const LEAST: u32 = 4_000;
 
-/// All that is sent at this moment: the `car`, and the `board`.
+/// All that is sent at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    car: Option<Car>,
+    board: Option<Board>,
+    video: Option<Video>,
+}
+
+fn said(telemetry: &mut Telemetry, ms: u64, status: &Status, board: &Board, video: &Video) -> Said {
+    let views = Views {
+        status,
+        readings: &BoardReadings::default(),
+        board,
+        video,
+    };
+    let mut said = Said::default();
+    while let Some(message) = telemetry.poll(at_ms(ms), &views) {
+        let is_second = match message {
+            Outgoing::Car(told) => said.car.replace(told).is_some(),
+            Outgoing::Board(told) => said.board.replace(told).is_some(),
+            Outgoing::Video(told) => said.video.replace(told).is_some(),
+            other => panic!("{other:?} is not for telemetry to decide"),
+        };
+        assert!(!is_second, "twice at {ms} ms: {message:?}");
+    }
+    said
+}
+
+/// The `car` and the `board` that are sent at this moment.
 fn poll(
     telemetry: &mut Telemetry,
     ms: u64,
     status: &Status,
     board: &Board,
 ) -> (Option<Car>, Option<Board>) {
-    let readings = BoardReadings::default();
-    let (mut car, mut other) = (None, None);
-    while let Some(message) = telemetry.poll(at_ms(ms), status, &readings, board) {
-        match message {
-            Outgoing::Car(told) => assert_eq!(car.replace(told), None, "twice at {ms} ms"),
-            Outgoing::Board(told) => assert_eq!(other.replace(told), None, "twice at {ms} ms"),
-            other => panic!("{other:?} is not for telemetry to decide"),
-        }
-    }
-    (car, other)
+    let said = said(telemetry, ms, status, board, &Video::default());
+    (said.car, said.board)
 }
 
 fn calibration() -> CalibrationStatus {
@@ -201,6 +222,10 @@ fn it_says_when_to_ask_again() {
         poll(&mut telemetry, ms, &status, &Board::default());
     }
     assert_eq!(telemetry.next_at(), at_ms(1_040), "both");
+    for ms in (1_040..5_000).step_by(100) {
+        poll(&mut telemetry, ms, &status, &Board::default());
+    }
+    assert_eq!(telemetry.next_at(), at_ms(5_040), "all");
 }
 
 #[test]
@@ -259,7 +284,67 @@ fn the_board_says_what_it_was_given_and_what_telemetry_knows() {
     assert_eq!(told, Some(wanted));
 }
 
-/// Bytes of each message and when it was sent, polled each 20 ms, with a car that flickers and a board that does.
+/// The times, in ms, at which a `video` is sent if it is polled each millisecond.
+fn videos(until_ms: u64, video_at: impl Fn(u64) -> Video) -> Vec<u64> {
+    let mut telemetry = Telemetry::new(at_ms(0), 5, PLENTY);
+    let status = status(State::Live, Cause::Arm);
+    (0..until_ms)
+        .filter(|ms| {
+            let said = said(
+                &mut telemetry,
+                *ms,
+                &status,
+                &Board::default(),
+                &video_at(*ms),
+            );
+            said.video.is_some()
+        })
+        .collect()
+}
+
+#[test]
+fn the_video_is_told_each_five_seconds_and_what_is_shown_at_once() {
+    let busy = |ms: u64| Video {
+        copies: u32::try_from(ms).unwrap(),
+        encode: Times([u32::try_from(ms).unwrap(); 4]),
+        ..Video::default()
+    };
+    assert_eq!(videos(10_500, busy), [0, 5_000, 10_000]);
+    let changes: [fn(&mut Video); 4] = [
+        |video| video.shows = 2,
+        |video| video.camera = 1,
+        |video| video.hardware = 1,
+        |video| video.rung = 1,
+    ];
+    for change in changes {
+        let mut other = Video::default();
+        change(&mut other);
+        let from = |begin: u64| move |ms: u64| if ms < begin { Video::default() } else { other };
+        assert_eq!(videos(5_700, from(600)), [0, 600, 5_600], "{other:?}");
+        assert_eq!(videos(1_100, from(199)), [0, 200], "{other:?}: not closer");
+    }
+}
+
+#[test]
+fn the_video_says_what_it_was_given() {
+    let given = Video {
+        shows: 1,
+        copies: 3,
+        whole: Times([1, 2, 3, 4]),
+        ..Video::default()
+    };
+    let mut telemetry = Telemetry::new(at_ms(0), 5, PLENTY);
+    let status = status(State::Live, Cause::Arm);
+    let said = said(&mut telemetry, 9, &status, &Board::default(), &given);
+    let wanted = Video {
+        v: 1,
+        t_us: 9_000,
+        ..given
+    };
+    assert_eq!(said.video, Some(wanted));
+}
+
+/// Bytes of each message and when it was sent, polled each 20 ms, with a car that flickers, and board and video that do.
 fn flood(
     bytes_per_s: u32,
     until_ms: u64,
@@ -279,9 +364,23 @@ fn flood(
             battery_mv: Some(7_412),
             ..Board::default()
         };
-        let (car, board) = poll(&mut telemetry, ms, &status(state, Cause::Arm), &board);
-        all.extend(car.map(|car| (ms, "car", Outgoing::Car(car).encode().len())));
-        all.extend(board.map(|board| (ms, "board", Outgoing::Board(board).encode().len())));
+        let video = Video {
+            shows: u8::from(ms % 60 == 0),
+            whole: Times([150, 33_000, 48_000, 90_000]),
+            ..Video::default()
+        };
+        let status = status(state, Cause::Arm);
+        let said = said(&mut telemetry, ms, &status, &board, &video);
+        let length = |message: Outgoing| message.encode().len();
+        let car = said.car.map(|car| ("car", length(Outgoing::Car(car))));
+        let board = said
+            .board
+            .map(|told| ("board", length(Outgoing::Board(told))));
+        let video = said
+            .video
+            .map(|told| ("video", length(Outgoing::Video(told))));
+        let told = [car, board, video].into_iter().flatten();
+        all.extend(told.map(|(name, length)| (ms, name, length)));
     }
     (telemetry, all)
 }
@@ -302,9 +401,9 @@ fn no_second_has_more_bytes_than_the_budget() {
 }
 
 #[test]
-fn the_least_budget_starves_neither_message() {
+fn the_least_budget_starves_no_message() {
     let (telemetry, all) = flood(LEAST, 10_000, |_| 0);
-    for (name, longest) in [("car", 400), ("board", 1_300)] {
+    for (name, longest) in [("car", 400), ("board", 1_300), ("video", 1_300)] {
         let times: Vec<u64> = all
             .iter()
             .filter(|told| told.1 == name)
@@ -370,7 +469,13 @@ fn every_field_is_what_it_says() {
     };
     let mut telemetry = Telemetry::new(at_ms(500), 10, PLENTY);
     let status = status(State::Coasting, Cause::Coast);
-    let told = telemetry.poll(at_ms(3_600), &status, &board, &Board::default());
+    let views = Views {
+        status: &status,
+        readings: &board,
+        board: &Board::default(),
+        video: &Video::default(),
+    };
+    let told = telemetry.poll(at_ms(3_600), &views);
     let Some(Outgoing::Car(car)) = told else {
         panic!("{told:?}");
     };

@@ -16,6 +16,9 @@ use super::CalibrationReport;
 
 #[cfg(test)]
 mod tests;
+mod video;
+
+pub use video::{Times, Video};
 
 /// Longest message that the car sends, in bytes.
 ///
@@ -204,6 +207,8 @@ pub enum Outgoing {
     Car(Car),
     /// Extension `board`.
     Board(Board),
+    /// Extension `video`.
+    Video(Video),
     /// Extension `calibration`.
     Calibration(CalibrationReport),
     /// Legacy `ir`/`detectTime`: one pass of the lap sensor.
@@ -234,6 +239,11 @@ struct BoardGroup<'a> {
 }
 
 #[derive(Serialize)]
+struct VideoGroup<'a> {
+    video: &'a Video,
+}
+
+#[derive(Serialize)]
 struct CalibrationGroup<'a> {
     calibration: &'a CalibrationReport,
 }
@@ -249,6 +259,7 @@ impl Outgoing {
             Self::Pong(pong) => group(&PongGroup { pong }),
             Self::Car(car) => group(&CarGroup { car }),
             Self::Board(board) => group(&BoardGroup { board }),
+            Self::Video(video) => group(&VideoGroup { video }),
             Self::Calibration(calibration) => group(&CalibrationGroup { calibration }),
             Self::DetectTime { unix_us } => detect_time(*unix_us),
             Self::MaxSpeed { ticks } => {

@@ -307,3 +307,42 @@ fn lease_wishes_have_numbers_and_those_come_back() {
         Reject::OutOfRange
     );
 }
+
+#[test]
+fn a_camera_wish_is_a_view_or_a_dial_in_its_range() {
+    use crate::logic::camera::{CameraCommand, CameraWish, Dial, View};
+    let said = |key: &str, value: &str| {
+        let text = format!(r#"{{"camera":{{"lease":7,"key":{key},"value":{value}}}}}"#);
+        decode(text.as_bytes())
+    };
+    let means = |wish| {
+        let lease = LeaseId::new(7);
+        Ok(Incoming::Camera(CameraCommand { lease, wish }))
+    };
+    for (code, view) in [(0, View::Automatic), (1, View::Front), (2, View::Rear)] {
+        assert_eq!(
+            said(r#""view""#, &code.to_string()),
+            means(CameraWish::View(view))
+        );
+    }
+    for value in ["3", "-1", "256"] {
+        assert_eq!(said(r#""view""#, value), Err(Reject::OutOfRange), "{value}");
+    }
+    let focus = Dial::FocusMilli;
+    let key = format!("{:?}", focus.word());
+    for value in [-1, 0, 32_000] {
+        let wanted = means(CameraWish::Dial(focus, value));
+        assert_eq!(said(&key, &value.to_string()), wanted);
+    }
+    for value in ["-2", "32001", "99999999999"] {
+        assert_eq!(said(&key, value), Err(Reject::OutOfRange), "{value}");
+    }
+    assert_eq!(said(&key, "1.5"), Err(Reject::NotAnInteger));
+    assert_eq!(said(&key, r#""5""#), Err(Reject::NotANumber));
+    assert_eq!(said(r#""brightness""#, "1"), Err(Reject::UnknownKey));
+    assert_eq!(said("5", "1"), Err(Reject::UnknownKey));
+    assert_eq!(
+        decode(br#"{"camera":{"key":"view","value":1}}"#),
+        Err(Reject::Missing)
+    );
+}

@@ -11,6 +11,7 @@ import { createAwake } from './awake.js';
 import { createBench } from './bench.js';
 import { createClock } from './clock.js';
 import { createDrawer } from './drawer.js';
+import { createEye } from './eye.js';
 import { compare, readStats } from './figures.js';
 import { createGamepad } from './gamepad.js';
 import { createHelm, newLease } from './helm.js';
@@ -50,6 +51,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   let carAt = null;
   let board = null;
   let boardAt = null;
+  let path = null; // The picture's way through the car.
   let began = { state: null, cause: null, ageMs: 0 };
   let lastStop = null;
   let figures = {};
@@ -73,6 +75,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   const helm = createHelm({ link, pilot, now, lease: newLease() });
   const bench = createBench({ helm, now });
   const workshop = createWorkshop(window, bench);
+  const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => car !== null && car.lease === helm.view().lease });
   const meter = createFrameMeter({
     video, clock, now, canvas: document.createElement('canvas'), VideoFrame: window.VideoFrame,
     readStamp: stamp.readStamp, regionOf: stamp.regionOf, onFrame: () => link.heard(),
@@ -84,6 +87,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       car = null;
       carAt = null;
       board = null;
+      path = null;
       hasStream = status.phase === 'connecting' && hasStream;
       helm.heard(null);
       bench.car(null);
@@ -122,6 +126,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     else if (message.group === 'pong') pong(message.body);
     else if (message.group === 'car') telemetry(message.body);
     else if (message.group === 'board') body(message.body);
+    else if (message.group === 'video') path = message.body;
     else if (message.group === 'ir') pass(message.body);
     else if (message.group === 'calibration') { bench.heard(message.body); workshop.tell(); }
   }
@@ -181,7 +186,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     helm.inputChanged(eventAt);
   };
   const keyboard = attachKeyboard(window, {
-    key: (name, down, eventAt) => { pilot.key(name, down); helm.inputChanged(eventAt); }, stop, arm,
+    key: (name, down, eventAt) => { pilot.key(name, down); helm.inputChanged(eventAt); }, stop, arm, look: () => eye.next(),
   });
   const thumbs = [
     attachPad(at('pad-throttle'), 'y', touched('throttle')),
@@ -255,7 +260,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   function model() {
     const time = now();
     return {
-      status: link.status(), car, board: time - boardAt <= BOARD_STALE_MS ? board : null, laps: laps.view(), began, lastStop, helm: helm.view(), hasStream, limit: pilot.limit(), source: pilot.source(),
+      status: link.status(), car, board: time - boardAt <= BOARD_STALE_MS ? board : null, path, laps: laps.view(), began, lastStop, helm: helm.view(), hasStream, limit: pilot.limit(), source: pilot.source(),
       painted: meter.meter().painted - paintedBefore, frameSize: meter.meter(), now: time,
       frozenMs: meter.meter().lastAt === null ? null : time - meter.meter().lastAt,
       quietMs: carAt === null ? null : time - carAt,
@@ -270,6 +275,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     const current = model();
     view.tell(current);
     drawer.tell(current);
+    eye.tell(path);
     workshop.tell();
     keepAwake(current.helm.driving);
   }
@@ -306,5 +312,5 @@ export function startCockpit({ window, makeLink, stamp }) {
   link.start();
   paint();
 
-  return createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car: () => car, board: () => board, laps: () => laps.view(), figures: () => figures });
+  return createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car: () => car, board: () => board, path: () => path, laps: () => laps.view(), figures: () => figures });
 }

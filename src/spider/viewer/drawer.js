@@ -6,7 +6,7 @@
 
 import { lapText } from './vitals.js';
 import { BOARD_COUNTS } from './wire.js';
-import { causeWord, refusalsIn, STATES, warningsIn } from './words.js';
+import { causeWord, pathWords, refusalsIn, STATES, warningsIn } from './words.js';
 
 const number = (value, unit = '', digits = 0) => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
 /** A reading of the board in words, or a dash where it has none. */
@@ -16,6 +16,11 @@ const LEVELS = ['good', 'low', 'critical'];
 const THROTTLING = [[1, 'weak supply'], [2, 'clock capped'], [4, 'slowed down'], [8, 'warm']];
 const throttling = (bits) => THROTTLING.filter(([bit]) => bits & bit).map(([, word]) => word).join(', ');
 const counted = (board) => BOARD_COUNTS.filter((name) => board[name] > 0).map((name) => `${name.replaceAll('_', ' ')} ${board[name]}`).join(', ');
+/** A stage of the picture's way: half of the pictures took no longer than the first, 99 of 100 no longer than the second. */
+const stage = (name) => (m) => {
+  const times = m.path?.[name];
+  return times?.n > 0 ? `${(times.p50 / 1000).toFixed(1)}, ${(times.p99 / 1000).toFixed(1)} ms` : '–';
+};
 const hex = (value) => (value ? value.toString(16).padStart(8, '0') : 'none');
 
 /** The table: section → [label, value of the model]. */
@@ -48,6 +53,16 @@ const TABLE = [
     ['Driver', (m) => (m.car ? (m.car.lease === m.helm.lease ? 'you' : hex(m.car.lease)) : '–')],
     ['Up', (m) => (m.car ? `${Math.floor(m.car.uptime_s / 60)} min ${m.car.uptime_s % 60} s` : '–')],
     ['Load, memory', (m) => (m.car ? `${(m.car.load_permille / 10).toFixed(0)} %, ${(m.car.mem_kb / 1024).toFixed(0)} MB` : '–')],
+  ]],
+  ['Picture in the car: half, 99 of 100 under', [
+    ['Shown', (m) => (m.path === null ? '–' : pathWords(m.path))],
+    ['Camera', stage('capture')],
+    ['To the encoder', stage('prepare')],
+    ['Encoder', stage('encode')],
+    ['To packets', stage('hand_over')],
+    ['Sent', stage('send')],
+    ['All of it', stage('whole')],
+    ['Copied', (m) => number(m.path?.copies)],
   ]],
   ['Body', [
     ['Battery', (m) => reading(m, 'battery_mv', (mv, { battery, battery_ma: ma }) => `${(mv / 1000).toFixed(2)} V${ma === null ? '' : `, ${(ma / 1000).toFixed(2)} A`}, ${LEVELS[battery] ?? '–'}`)],

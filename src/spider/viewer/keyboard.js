@@ -1,4 +1,4 @@
-// Keys to driving: arrows or WASD, Shift for precise, Space or Escape to stop, Enter or R to arm.
+// Keys to driving: arrows or WASD, Shift for precise, Space or Escape to stop, Enter or R to arm, V for the other camera.
 //
 // Stop is caught before any button can see it: Space on a focused Arm button would otherwise arm the car.
 // Codes, not characters, so that WASD is the same four places on every layout.
@@ -12,12 +12,13 @@ const DRIVE_KEYS = Object.freeze({
 });
 const STOP_KEYS = ['Space', 'Escape'];
 const ARM_KEYS = ['Enter', 'NumpadEnter', 'KeyR'];
+const LOOK_KEY = 'KeyV';
 
 const isTyping = (target) => target?.matches?.('input:not([type=range]), textarea, select') ?? false;
 const ownsEnter = (target) => target?.matches?.('button, a, summary, input, select, textarea') ?? false;
 const ownsArrows = (target) => target?.matches?.('input, select, textarea') ?? false;
 
-/** `on`: `key(name, down, eventAt)`, `stop()`, `arm()`. Returns `release()`: forget which keys are down. */
+/** `on`: `key(name, down, eventAt)`, `stop()`, `arm()`, `look()`. Returns `release()`: forget which keys are down. */
 export function attachKeyboard(target, on) {
   // Two keys can mean the same direction; it ends when the last of them is up.
   const down = new Map();
@@ -33,6 +34,10 @@ export function attachKeyboard(target, on) {
     if (ARM_KEYS.includes(event.code) && !(event.code !== 'KeyR' && ownsEnter(event.target))) {
       event.preventDefault();
       if (!event.repeat) on.arm();
+      return;
+    }
+    if (event.code === LOOK_KEY) {
+      if (!event.repeat) on.look();
       return;
     }
     const name = DRIVE_KEYS[event.code];

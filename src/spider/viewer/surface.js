@@ -1,6 +1,6 @@
 // `window.spidercar`: what tests and scripts may read of the running page. Read-only; nothing here can drive.
 //
-//   state       link phase and why, telemetry `car` and `board` as received, laps, what the helm does, counts of messages
+//   state       link phase and why, telemetry `car`, `board` and `video` as received, laps, what the helm does, counts of messages
 //   latency     captureToPaintMs (oldest first), carClockOffsetMs (the car's CLOCK_MONOTONIC minus this page's time),
 //               clockErrorMs, rttMs, readingMs (cost of reading one stamp)
 //   frames      painted, stamped (readable), timed (gave a sample), lastFrame (number in the picture),
@@ -12,10 +12,10 @@
 //
 // Promises: each getter gives a fresh plain copy, safe to hand out of the page; names here are a contract with tests/browser.
 
-export function createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car, board, laps, figures }) {
+export function createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car, board, path, laps, figures }) {
   return Object.freeze({
     get state() {
-      return { link: link.status(), car: car(), board: board(), laps: laps(), helm: helm.view(), source: pilot.source(), limit: pilot.limit(), messages: { ...counts } };
+      return { link: link.status(), car: car(), board: board(), path: path(), laps: laps(), helm: helm.view(), source: pilot.source(), limit: pilot.limit(), messages: { ...counts } };
     },
     get latency() {
       return {

@@ -4,9 +4,9 @@
 // else. What the car says is checked once, here: unknown groups and bad fields become `null` and a count,
 // never an exception, because a relay may hand us anything.
 //
-//   out, `drive` channel    drive · calibrate · arm · lease · ping · view
+//   out, `drive` channel    drive · calibrate · arm · lease · ping · view · camera
 //   out, `stream` channel   stop · calibration
-//   in,  `metric` channel   car · board · calibration · pong · ir · speed (the last two are the old car's)
+//   in,  `metric` channel   car · board · video · calibration · pong · ir · speed (the last two are the old car's)
 //
 // Promises: throttle and steering leave as integers in −1000..=1000 whatever came in; `decode` never throws.
 // Knows nothing of: channels, time, who may drive.
@@ -29,6 +29,9 @@ export const Want = Object.freeze({ RELEASE: 0, TAKE: 1, ASK: 2 });
 
 /** What `calibration.action` may say. spec: 0 tell me, 1 save these, 2 back to the configuration's. */
 export const Action = Object.freeze({ TELL: 0, SAVE: 1, RESET: 2 });
+
+/** What `camera` with the key `view` may say. spec: 0 as the car drives, 1 front, 2 rear. */
+export const View = Object.freeze({ AUTO: 0, FRONT: 1, REAR: 2 });
 
 /** The outputs of `calibrate`. spec: 0 none, 1 throttle, 2 steering. */
 export const Output = Object.freeze({ NONE: 0, THROTTLE: 1, STEERING: 2 });
@@ -76,6 +79,7 @@ export const encode = Object.freeze({
   calibration: ({ action, seq, now, lease, pulses }) => JSON.stringify({
     calibration: action === Action.TELL ? { action } : { action, seq, t_ms: tMs(now), lease, pulses },
   }),
+  camera: ({ lease, key, value }) => JSON.stringify({ camera: { lease, key, value } }),
   ping: ({ id, now }) => JSON.stringify({ ping: { id, t_ms: tMs(now) } }),
 });
 
@@ -120,6 +124,27 @@ function readBoard(body) {
   return Object.freeze(board);
 }
 
+const VIDEO_FIELDS = ['shows', 'cameras', 'camera', 'hardware', 'rung', 'copies'];
+/** The stages of a picture's way through the car, in its order; `whole` is all of it. */
+export const STAGES = Object.freeze(['capture', 'prepare', 'encode', 'hand_over', 'send', 'whole']);
+
+/** The `video` group; each stage as `{n, p50, p99, max}`, times in microseconds. */
+function readVideo(body) {
+  const video = {};
+  for (const field of VIDEO_FIELDS) {
+    const value = body[field] ?? 0;
+    if (!Number.isSafeInteger(value)) return null;
+    video[field] = value;
+  }
+  for (const stage of STAGES) {
+    const times = body[stage] ?? [0, 0, 0, 0];
+    if (!Array.isArray(times) || times.length !== 4 || !times.every(Number.isSafeInteger)) return null;
+    const [n, p50, p99, max] = times;
+    video[stage] = Object.freeze({ n, p50, p99, max });
+  }
+  return Object.freeze(video);
+}
+
 function readPong(body) {
   const { id, t_ms, car_us } = body;
   return [id, t_ms, car_us].every(Number.isSafeInteger) ? { id, t_ms, car_us } : null;
@@ -140,7 +165,7 @@ function readCalibration(body) {
   return Object.freeze({ ...pick(body, CALIBRATION_FIELDS), pulses: pick(pulses, PULSES) });
 }
 
-const READERS = { car: readCar, board: readBoard, calibration: readCalibration, pong: readPong, ir: readLegacy, speed: readLegacy };
+const READERS = { car: readCar, board: readBoard, video: readVideo, calibration: readCalibration, pong: readPong, ir: readLegacy, speed: readLegacy };
 
 /** One message from the car as `{group, body}`, or null when it is none we know. Accepts text or bytes. */
 export function decode(data) {

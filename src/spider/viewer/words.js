@@ -66,6 +66,17 @@ export function warningsIn(board, refusalsOnCard = 0) {
   return board === null ? [] : WARNINGS.filter(({ when, refusal }) => when(board) && (refusal & refusalsOnCard) === 0);
 }
 
+const EYES = ['front camera', 'rear camera'];
+const RUNGS = ['', 'half the size', 'half the size and rate'];
+
+/** What the car shows and how, in words. `path` is the `video` message. */
+export function pathWords({ shows, camera, hardware, rung }) {
+  if (shows === 0) return 'nothing';
+  if (shows === 2) return 'why there is no picture';
+  const who = hardware === 1 ? 'coded by hardware' : 'coded by the processor';
+  return [EYES[camera] ?? '–', who, RUNGS[rung] ?? '–'].filter(Boolean).join(', ');
+}
+
 /** spec: `Cause::Disarm`. */
 const DISARM = 9;
 

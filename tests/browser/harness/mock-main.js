@@ -40,6 +40,14 @@ mock.setBoard = (more) => {
   mock.board = { v: 1, t_us: 0, cpu_permille: 310, mem_free_kb: 412_000, up_s: 200, ...mock.board, ...more };
   mock.on.message('metric', JSON.stringify({ board: mock.board }));
 };
+mock.setVideo = (more) => {
+  const stage = (p50) => [150, p50, p50 * 2, p50 * 3];
+  mock.video_ = {
+    v: 1, t_us: 0, shows: 1, cameras: 1, camera: 0, hardware: 1, rung: 0, copies: 0, capture: stage(4100), prepare: stage(31), encode: stage(9400),
+    hand_over: stage(43), send: stage(210), whole: stage(14_000), ...mock.video_, ...more,
+  };
+  mock.on.message('metric', JSON.stringify({ video: mock.video_ }));
+};
 mock.pass = (seconds) => mock.on.message('metric', JSON.stringify({ ir: { key: 'detectTime', value: seconds } }));
 const pulses = {
   throttle_min_us: 1000, throttle_zero_us: 1500, forward_zero_us: 1540, throttle_max_us: 2000, steering_min_us: 1000, steering_zero_us: 1500,

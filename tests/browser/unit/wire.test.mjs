@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Action, decode, encode, nextSeq, permille } from '../../../src/spider/viewer/wire.js';
+import { Action, decode, encode, nextSeq, permille, STAGES } from '../../../src/spider/viewer/wire.js';
 
 const CAR = {
   v: 1, t_us: 12_345_678, state: 1, cause: 2, refusals: 0, throttle: 420, steering: -130, throttle_us: 1733, steering_us: 1435, seq: 88,
@@ -79,6 +79,16 @@ test('every field of the car’s own golden messages is read', () => {
       assert.equal(body[field], value, `${name}: ${field}`);
     }
   }
+});
+
+test('the picture’s way through the car is read by stage', () => {
+  const { group, body } = decode(readFileSync(new URL('../../data/wire/out-video.json', import.meta.url), 'utf8'));
+  assert.equal(group, 'video');
+  assert.deepEqual([body.shows, body.cameras, body.camera, body.hardware, body.rung, body.copies], [1, 2, 1, 1, 0, 2]);
+  assert.deepEqual(body.encode, { n: 150, p50: 9400, p99: 12000, max: 14100 });
+  assert.deepEqual(STAGES.map((stage) => body[stage].p50), [4100, 31, 9400, 43, 210, 14000]);
+  assert.equal(decode('{"video":{}}').body.whole.n, 0, 'a car that says less is still shown');
+  for (const text of ['{"video":{"shows":"1"}}', '{"video":{"encode":[1,2,3]}}', '{"video":{"send":[1,2,3,0.5]}}', '{"video":{"send":{}}}']) assert.equal(decode(text), null, text);
 });
 
 test('pong and the old car’s messages are read', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
-import { ANSWERS, answerSays, CAUSES, causeSays, obstaclesIn, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
+import { ANSWERS, answerSays, CAUSES, causeSays, obstaclesIn, pathWords, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
 
 const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
@@ -104,4 +104,12 @@ test('who was given the car is told so, and can arm it', () => {
   const card = tell({ state: 0, cause: 9, lease: MINE, asker: 0 }, { began: { state: 0, cause: 9, ageMs: 0 } });
   assert.match(card.title, /yours/);
   assert.ok(card.arm);
+});
+
+test('what the car shows and how is one phrase', () => {
+  const path = { shows: 1, camera: 0, hardware: 1, rung: 0 };
+  assert.equal(pathWords(path), 'front camera, coded by hardware');
+  assert.equal(pathWords({ ...path, camera: 1, hardware: 0, rung: 2 }), 'rear camera, coded by the processor, half the size and rate');
+  assert.equal(pathWords({ ...path, shows: 0 }), 'nothing');
+  assert.equal(pathWords({ ...path, shows: 2 }), 'why there is no picture');
 });

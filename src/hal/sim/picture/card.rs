@@ -77,8 +77,8 @@ pub(super) fn draw_text(
     canvas: &mut Canvas<'_>,
     top: i32,
     paint: &Paint,
-    now: Uptime,
-    number: u32,
+    name: &'static str,
+    (now, number): (Uptime, u32),
     motion: &Motion,
 ) {
     let scale = (canvas.height / 240).max(1);
@@ -87,7 +87,7 @@ pub(super) fn draw_text(
     let (ms, (throttle, steering)) = (now.as_micros() / 1000, motion.outputs());
     let mut line = heapless::String::<32>::new();
     let lines = [
-        Line::Name,
+        Line::Name(name),
         Line::Clock(ms),
         Line::Number(number),
         Line::Outputs(throttle.get(), steering.get()),
@@ -104,7 +104,7 @@ pub(super) fn draw_text(
 
 /// One line of the text overlay.
 enum Line {
-    Name,
+    Name(&'static str),
     Clock(u64),
     Number(u32),
     Outputs(i16, i16),
@@ -113,7 +113,7 @@ enum Line {
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Name => f.write_str("SIMULATED CAR"),
+            Self::Name(name) => f.write_str(name),
             Self::Clock(ms) => {
                 let (s, ms) = (ms / 1000, ms % 1000);
                 let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_text_says_time_number_and_outputs() {
         for (line, expected) in [
-            (Line::Name, "SIMULATED CAR"),
+            (Line::Name("SIMULATED CAR"), "SIMULATED CAR"),
             (Line::Clock(0), "00:00:00.000"),
             (Line::Clock(3_723_045), "01:02:03.045"),
             (Line::Clock(400 * 3_600_000), "400:00:00.000"),

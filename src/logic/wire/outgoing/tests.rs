@@ -92,6 +92,33 @@ fn the_longest_board_fits() {
 }
 
 #[test]
+fn the_longest_video_fits() {
+    let times = Times([u32::MAX; 4]);
+    let video = Video {
+        v: u8::MAX,
+        t_us: u64::MAX,
+        shows: u8::MAX,
+        cameras: u8::MAX,
+        camera: u8::MAX,
+        hardware: u8::MAX,
+        rung: u8::MAX,
+        copies: u32::MAX,
+        capture: times,
+        prepare: times,
+        encode: times,
+        hand_over: times,
+        send: times,
+        whole: times,
+    };
+    let text = text(Outgoing::Video(video));
+    assert!(
+        text.starts_with(r#"{"video":{"v":255,"#) && text.ends_with("]}}"),
+        "{text}"
+    );
+    assert!(text.len() <= MESSAGE_MAX, "{} bytes", text.len());
+}
+
+#[test]
 fn what_is_not_there_is_not_said() {
     let board = Board {
         v: 1,
