@@ -357,7 +357,7 @@ fn keys_that_do_not_go_together_are_both_named() {
         ),
         (
             "[drive.calibration]\nsteering_zero_us = 2000",
-            "car.toml:2: drive.calibration.steering_zero_us = 2000: straight ahead must be shorter than full left (drive.calibration.steering_max_us = 2000, default)",
+            "car.toml:2: drive.calibration.steering_zero_us = 2000: straight ahead must be shorter than the long end; drive.steering_reversed turns the servo round (drive.calibration.steering_max_us = 2000, default)",
         ),
     ]);
 }

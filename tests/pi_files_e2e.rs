@@ -143,6 +143,34 @@ async fn hardware_pwm_gets_these_values_on_every_board() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversed_servo_gets_the_short_pulse_for_left_and_the_same_neutral() {
+    let board = Board::new("reversed", Model::Pi4);
+    let sets = ["drive.output=pwm", "drive.steering_reversed=true"];
+    let (mut car, mut operator) = car(&board, &sets).await;
+    pulses(&board, &mut operator, (0, 1000), (1500, 1000)).await;
+    // Telemetry has left as the positive side, whatever the wire has.
+    until("the steering in telemetry", || {
+        operator.car().is_some_and(|car| {
+            (car["steering"].as_i64(), car["steering_us"].as_i64()) == (Some(1000), Some(1000))
+        })
+    })
+    .await;
+    pulses(&board, &mut operator, (0, -1000), (1500, 2000)).await;
+    pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
+    car.signal("-KILL");
+    car.wait();
+    let (code, _, log) = board.run(&[
+        "neutral",
+        "--set",
+        "drive.output=pwm",
+        "--set",
+        "drive.steering_reversed=true",
+    ]);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!((board.duty(0), board.duty(1)), (1_500_000, 1_500_000));
+}
+
 /// Offsets of what an output pin needs. BCM2835 datasheet 6.1; RP1 peripherals 3.1.4 and 3.3.2.
 struct Pins {
     model: Model,

@@ -260,6 +260,7 @@ fn calibration() -> CalibrationReport {
         seq: 13,
         lease: 7,
         beyond_us: 200,
+        reversed: 0,
         pulses: pulses(),
     }
 }

@@ -37,7 +37,7 @@ pub fn actuators(
 ) -> Result<Box<dyn Actuators>, Fatal> {
     match drive.output {
         Wiring::Sim => {
-            let outputs = SimActuators::new().with_view(Arc::clone(view), drive.config.calibration);
+            let outputs = SimActuators::new().with_view(Arc::clone(view), drive.config);
             let outputs = match &sim.actuator_log {
                 Some(path) => outputs.with_log(path),
                 None => Ok(outputs),

@@ -298,6 +298,9 @@ keys! {
         DriveSteeringStep "steering_step"
             whole(20, 1, 1000, "steps"),
             "Full scale of the old app's steering slider (`UI.STEERING_STEP`).";
+        DriveSteeringReversed "steering_reversed"
+            flag(false),
+            "Whether the steering servo is mounted the other way round, so that a shorter pulse turns the wheels left.";
         DriveReverse "reverse"
             word(ReverseKind::Esc.word(), ReverseKind::WORDS),
             "\"esc\" brakes, rests in neutral and only then reverses, as RC car ESCs want; \"direct\" reverses at once.";
@@ -339,13 +342,13 @@ keys! {
             "The pulse that makes the ESC brake, from `throttle_min_us` to `throttle_zero_us`.";
         CalibrationSteeringMinUs "steering_min_us"
             whole(1000, PULSE_MIN, PULSE_MAX, "us"),
-            "Full right.";
+            "The short end of the steering: full right, or full left with `steering_reversed`.";
         CalibrationSteeringZeroUs "steering_zero_us"
             whole(1500, PULSE_MIN, PULSE_MAX, "us"),
             "Straight ahead.";
         CalibrationSteeringMaxUs "steering_max_us"
             whole(2000, PULSE_MIN, PULSE_MAX, "us"),
-            "Full left.";
+            "The long end of the steering: full left, or full right with `steering_reversed`.";
     }
     "pwm", "Pulses on two pins of the board (drive.output = \"pwm\")."; {
         PwmKind "kind"

@@ -13,6 +13,7 @@
 //!   throttle_min ┤   ╱                                  steering_min  ┤      ╱   right
 //!                └────┼────                                           └────┼────
 //!                −1000 0 1000                                         −1000 0 1000
+//!                                                        (left and right change places with `steering_reversed`)
 //!
 //!  gear, when reverse = "esc": an ESC takes the first pulse below neutral after forward as a brake, not as reverse
 //!
@@ -42,7 +43,8 @@ pub(crate) mod tests;
 mod tuning;
 
 pub use car::{
-    Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Setpoint, Steps,
+    Calibration, CalibrationError, CalibrationFields, DriveConfig, Limits, Reverse, Setpoint,
+    SteeringEnds, Steps,
 };
 pub use tuning::BEYOND_US;
 
@@ -265,6 +267,12 @@ impl Drive {
         &self.config.calibration
     }
 
+    /// Whether the servo is mounted the other way round. See [`DriveConfig::steering_reversed`].
+    #[must_use]
+    pub const fn is_steering_reversed(&self) -> bool {
+        self.config.steering_reversed
+    }
+
     /// The latest time to call again, if time alone will change an output.
     #[must_use]
     pub fn next_at(&self) -> Option<Uptime> {
@@ -325,9 +333,10 @@ impl Drive {
                 reverse => between(fields.throttle_zero, fields.throttle_min, reverse),
             },
         };
+        let ends = self.config.steering_ends();
         let steering = match self.steering().get() {
-            left @ 0.. => between(fields.steering_zero, fields.steering_max, left),
-            right => between(fields.steering_zero, fields.steering_min, right),
+            left @ 0.. => between(fields.steering_zero, ends.left, left),
+            right => between(fields.steering_zero, ends.right, right),
         };
         Setpoint { throttle, steering }
     }

@@ -419,7 +419,7 @@ impl Vehicle {
             unknown: self.seen.unknown,
             calibration: self
                 .calibrations
-                .status(self.drive.max_speed(), self.seen.tell_calibration),
+                .status(&self.drive, self.seen.tell_calibration),
         }
     }
 }

@@ -44,6 +44,7 @@ impl Car {
                 },
                 reverse,
                 steps: Steps::new(20, 20).expect("not zero"),
+                steering_reversed: false,
             },
             failsafe: FailsafeConfig::new(ms(100), ms(200), ms(300), ms(legacy_age_ms), ms(150))
                 .expect("in range"),

@@ -40,14 +40,39 @@ const ARM_AGAIN: Duration = Duration::from_millis(60);
 pub struct Field {
     /// Its key in the configuration.
     pub name: &'static str,
-    /// What the car does at it.
-    pub says: &'static str,
+    says: &'static str,
     /// The output that it is for.
     pub axis: Axis,
+    /// What the car does at it if the servo is mounted the other way round.
+    reversed_says: &'static str,
+}
+
+impl Field {
+    /// What the car does at it: which end of the steering is left, is the car's to say.
+    #[must_use]
+    pub const fn says(&self, steering_reversed: bool) -> &'static str {
+        if steering_reversed {
+            self.reversed_says
+        } else {
+            self.says
+        }
+    }
 }
 
 const fn field(name: &'static str, says: &'static str, axis: Axis) -> Field {
-    Field { name, says, axis }
+    Field {
+        name,
+        says,
+        axis,
+        reversed_says: says,
+    }
+}
+
+const fn end(name: &'static str, says: &'static str, reversed_says: &'static str) -> Field {
+    Field {
+        reversed_says,
+        ..field(name, says, Axis::Steering)
+    }
 }
 
 /// All of them, in the order in which a car is measured.
@@ -62,8 +87,8 @@ pub const FIELDS: [Field; 8] = [
     field("throttle_min_us", "full reverse", Axis::Throttle),
     field("brake_us", "brakes (or reverses gently)", Axis::Throttle),
     field("steering_zero_us", "straight ahead", Axis::Steering),
-    field("steering_min_us", "full right", Axis::Steering),
-    field("steering_max_us", "full left", Axis::Steering),
+    end("steering_min_us", "full right", "full left"),
+    end("steering_max_us", "full left", "full right"),
 ];
 
 /// The pulse of a field.

@@ -50,7 +50,7 @@ pub fn lines(desk: &Desk, now: Uptime, status: &Status, stored: u8, about: &str)
             "{mark} {}  {:<17} {micros:>5}  {new}  {}",
             place + 1,
             field.name,
-            field.says
+            field.says(calibration.steering_reversed)
         );
         if place == desk.place {
             let pulse = match field.axis {

@@ -140,7 +140,8 @@ pub(super) fn steps(drive: &Drive) -> Vec<Step> {
 }
 
 /// What an answer means: a line of the doctor.
-pub(super) fn finding(part: Part, answer: Key, wiring: &Wiring) -> Finding {
+pub(super) fn finding(part: Part, answer: Key, drive: &Drive) -> Finding {
+    let wiring = &drive.output;
     let is_bridge = matches!(wiring, Wiring::Hbridge(_));
     let is_skid = matches!(wiring, Wiring::Hbridge(bridge) if matches!(bridge.steering, HbridgeSteering::Skid(_)));
     let todo = match (answer, part) {
@@ -165,9 +166,12 @@ pub(super) fn finding(part: Part, answer: Key, wiring: &Wiring) -> Finding {
             "left and right are swapped: swap the pins of the two motors (hbridge.forward_pin, reverse_pin, speed_pin with \
              right_forward_pin, right_reverse_pin, right_speed_pin), or their plugs"
         }
+        (Key::Other, Part::Left | Part::Right) if drive.config.steering_reversed => {
+            "left and right are swapped: set drive.steering_reversed = false, for the servo is not mounted the other way round"
+        }
         (Key::Other, Part::Left | Part::Right) => {
-            "left and right are swapped: hang the rod on the other side of the servo's horn, or take a servo that turns the \
-             other way; the pulses cannot be swapped (drive.calibration.steering_max_us is left and the longer one)"
+            "left and right are swapped: set drive.steering_reversed = true, for the servo is mounted the other way round; \
+             the calibration stays as it is"
         }
         (_, Part::Left | Part::Right) if is_skid => {
             "the motor of one side did not turn: its pins, its wires, or a dead band that is larger; see the wiring"
@@ -242,10 +246,16 @@ mod tests {
 
     #[test]
     fn each_answer_but_yes_names_what_to_change() {
-        let say = |part, key| finding(part, key, &Wiring::Sim);
+        let mut drive = drive();
+        let say = |part, key| finding(part, key, &drive);
         for (part, key, todo) in [
             (Part::Still, Key::Nothing, "throttle_zero_us"),
-            (Part::Left, Key::Other, "swapped"),
+            (Part::Left, Key::Other, "set drive.steering_reversed = true"),
+            (
+                Part::Right,
+                Key::Other,
+                "set drive.steering_reversed = true",
+            ),
             (Part::Right, Key::Nothing, "plug"),
             (Part::Forward, Key::Other, "swap two wires"),
             (Part::Forward, Key::Nothing, "forward_zero_us"),
@@ -256,5 +266,11 @@ mod tests {
             assert!(said.contains(todo), "{part:?} {key:?}: {said}");
             assert!(say(part, Key::Yes).is_ok());
         }
+        drive.config.steering_reversed = true;
+        let said = finding(Part::Left, Key::Other, &drive).unwrap_err();
+        assert!(
+            said.contains("set drive.steering_reversed = false"),
+            "{said}"
+        );
     }
 }

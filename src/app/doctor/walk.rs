@@ -100,7 +100,7 @@ fn outputs(
     let is_still = answer != Key::Nothing;
     lines.push((
         "still",
-        (answer != Key::Skip).then(|| steps::finding(Part::Still, answer, &drive.output)),
+        (answer != Key::Skip).then(|| steps::finding(Part::Still, answer, drive)),
     ));
     let mut mover = Mover::new(chassis, drive.esc_arming);
     for step in steps::steps(drive) {
@@ -149,11 +149,7 @@ fn movement(
             Key::Go => {}
             Key::Skip => return Ok(None),
             answer => {
-                return Ok(Some(steps::finding(
-                    step.part,
-                    answer,
-                    &config.drive.output,
-                )));
+                return Ok(Some(steps::finding(step.part, answer, &config.drive)));
             }
         }
     }

@@ -30,6 +30,7 @@ impl Meaning<'_> {
         let limits = self.limits();
         let reverse = self.reverse();
         let steps = self.steps();
+        let steering_reversed = self.flag(Id::DriveSteeringReversed);
         let esc_arming = self.millis(Id::DriveEscArmingMs);
         let calibrated = self.flag(Id::DriveCalibrated);
         let state_file = self.text(Id::DriveStateFile).map(some_text);
@@ -51,6 +52,7 @@ impl Meaning<'_> {
                 limits: limits?,
                 reverse: reverse?,
                 steps: steps?,
+                steering_reversed: steering_reversed?,
             },
         })
     }
@@ -133,12 +135,12 @@ impl Meaning<'_> {
             CalibrationError::SteeringMinNotBelowZero => (
                 Id::CalibrationSteeringMinUs,
                 Id::CalibrationSteeringZeroUs,
-                "full right must be shorter than straight ahead",
+                "straight ahead must be longer than the short end; drive.steering_reversed turns the servo round",
             ),
             CalibrationError::SteeringZeroNotBelowMax => (
                 Id::CalibrationSteeringZeroUs,
                 Id::CalibrationSteeringMaxUs,
-                "straight ahead must be shorter than full left",
+                "straight ahead must be shorter than the long end; drive.steering_reversed turns the servo round",
             ),
         };
         self.clash(key, with, what);

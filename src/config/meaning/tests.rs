@@ -176,11 +176,11 @@ fn car_keys_that_do_not_go_together_are_told_at_their_line() {
         ),
         (
             "drive.calibration.steering_min_us = 1500",
-            "full right must be shorter than straight ahead",
+            "straight ahead must be longer than the short end",
         ),
         (
             "drive.calibration.steering_max_us = 1500",
-            "straight ahead must be shorter than full left",
+            "straight ahead must be shorter than the long end",
         ),
     ]);
 }

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::motion::SimView;
 use crate::hal::{ActuatorError, Actuators};
-use crate::logic::drive::{Calibration, Setpoint};
+use crate::logic::drive::{DriveConfig, Setpoint};
 use crate::logic::failsafe::Cause;
 use crate::logic::units::{PulseWidth, Steering, Throttle, Uptime};
 
@@ -79,7 +79,7 @@ struct Fault {
 pub struct SimActuators {
     outputs: Option<Setpoint>,
     log: Option<Log>,
-    view: Option<(Arc<SimView>, Calibration)>,
+    view: Option<(Arc<SimView>, DriveConfig)>,
     fault: Option<Fault>,
 }
 
@@ -131,10 +131,10 @@ impl SimActuators {
         self
     }
 
-    /// Moves the drawn car: the pulses count as the share of the calibration that they are.
+    /// Moves the drawn car: the pulses count as the share of the calibration that they are, to the side that they are on.
     #[must_use]
-    pub fn with_view(mut self, view: Arc<SimView>, calibration: Calibration) -> Self {
-        self.view = Some((view, calibration));
+    pub fn with_view(mut self, view: Arc<SimView>, car: DriveConfig) -> Self {
+        self.view = Some((view, car));
         self
     }
 
@@ -195,10 +195,10 @@ impl Actuators for SimActuators {
             });
         }
         self.outputs = Some(setpoint);
-        if let Some((view, calibration)) = &self.view {
+        if let Some((view, car)) = &self.view {
             view.set(
-                throttle_of(calibration, setpoint.throttle),
-                steering_of(calibration, setpoint.steering),
+                throttle_of(car, setpoint.throttle),
+                steering_of(car, setpoint.steering),
             );
         }
         match &mut self.log {
@@ -261,18 +261,19 @@ impl Log {
 }
 
 /// The throttle that a pulse stands for; inside the dead band it is none.
-fn throttle_of(calibration: &Calibration, pulse: PulseWidth) -> Throttle {
-    let fields = calibration.fields();
+fn throttle_of(car: &DriveConfig, pulse: PulseWidth) -> Throttle {
+    let fields = car.calibration.fields();
     let permille = share(pulse, fields.forward_zero, fields.throttle_max).max(0)
         - share(pulse, fields.throttle_zero, fields.throttle_min).max(0);
     Throttle::saturating(permille)
 }
 
 /// The steering that a pulse stands for.
-fn steering_of(calibration: &Calibration, pulse: PulseWidth) -> Steering {
-    let fields = calibration.fields();
-    let permille = share(pulse, fields.steering_zero, fields.steering_max).max(0)
-        - share(pulse, fields.steering_zero, fields.steering_min).max(0);
+fn steering_of(car: &DriveConfig, pulse: PulseWidth) -> Steering {
+    let straight = car.calibration.fields().steering_zero;
+    let ends = car.steering_ends();
+    let permille =
+        share(pulse, straight, ends.left).max(0) - share(pulse, straight, ends.right).max(0);
     Steering::saturating(permille)
 }
 

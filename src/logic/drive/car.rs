@@ -2,6 +2,18 @@
 //!
 //! It is checked once, when the configuration is read; the arithmetic of motion then needs no check of its own.
 //!
+//! A servo that is mounted the other way round turns left for a shorter pulse. That is no property of the pulses, whose
+//! order everything else relies on (windows, `calibrate`, what is saved), but of the car: so `min` stays the short end and
+//! `max` the long one, and [`DriveConfig::steering_ends`] alone says which of them is left. It is asked where a `Steering`
+//! becomes a pulse and where a pulse becomes a picture or a word; what is below (outputs, actuator log, records) sees
+//! pulses and need not know, what is above (commands, telemetry) has left as the positive side either way.
+//!
+//! ```text
+//!   steering_reversed      steering_min         steering_zero         steering_max
+//!   false                  right −1000                0                left +1000
+//!   true                   left +1000                 0                right −1000
+//! ```
+//!
 //! Promises: pulses of a [`Calibration`] are in order, so that a permille of the way between two of them is a pulse
 //! between the two.
 //! Knows nothing of: commands and time.
@@ -26,11 +38,11 @@ pub struct CalibrationFields {
     pub forward_zero: PulseWidth,
     /// Full forward.
     pub throttle_max: PulseWidth,
-    /// Full right.
+    /// The short end of the servo's way: full right, or left if the servo is reversed.
     pub steering_min: PulseWidth,
     /// Straight ahead.
     pub steering_zero: PulseWidth,
-    /// Full left.
+    /// The long end of the servo's way: full left, or right if the servo is reversed.
     pub steering_max: PulseWidth,
     /// The brake pulse that the ESC wants to see between forward and reverse.
     pub brake: PulseWidth,
@@ -87,9 +99,9 @@ pub enum CalibrationError {
     ForwardZeroNotBelowMax,
     /// `brake` must lie between `throttle_min` and `throttle_zero`: braking is on the reverse side.
     BrakeNotInReverse,
-    /// `steering_min` must be shorter than `steering_zero`: right is the short side.
+    /// `steering_min` must be shorter than `steering_zero`: which of the ends is left is said by `steering_reversed`.
     SteeringMinNotBelowZero,
-    /// `steering_zero` must be shorter than `steering_max`: left is the long side.
+    /// `steering_zero` must be shorter than `steering_max`: which of the ends is left is said by `steering_reversed`.
     SteeringZeroNotBelowMax,
 }
 
@@ -108,7 +120,7 @@ impl core::fmt::Display for CalibrationError {
 
 impl core::error::Error for CalibrationError {}
 
-/// A calibration whose pulses are in order: min < zero <= forward < max, min <= brake <= zero, right < straight < left.
+/// A calibration whose pulses are in order: min < zero <= forward < max, min <= brake <= zero; steering min < zero < max.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "CalibrationFields")]
 pub struct Calibration(CalibrationFields);
@@ -240,6 +252,32 @@ pub struct DriveConfig {
     pub reverse: Reverse,
     /// How long the legacy sliders are.
     pub steps: Steps,
+    /// The servo is mounted the other way round: the shorter pulse is left. (Records of older versions do not say it.)
+    #[serde(default)]
+    pub steering_reversed: bool,
+}
+
+/// The pulses at the ends of the steering, by what the car does at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SteeringEnds {
+    /// Full left.
+    pub left: PulseWidth,
+    /// Full right.
+    pub right: PulseWidth,
+}
+
+impl DriveConfig {
+    /// Which end of the calibrated steering is left, and which right.
+    #[must_use]
+    pub const fn steering_ends(&self) -> SteeringEnds {
+        let fields = self.calibration.fields();
+        let (left, right) = if self.steering_reversed {
+            (fields.steering_min, fields.steering_max)
+        } else {
+            (fields.steering_max, fields.steering_min)
+        };
+        SteeringEnds { left, right }
+    }
 }
 
 /// The two pulses to put on the wires now.

@@ -55,13 +55,17 @@ fn ordinary() -> CalibrationFields {
 }
 
 fn car(fields: CalibrationFields, limits: Limits, reverse: Reverse) -> Drive {
-    let config = DriveConfig {
+    Drive::new(at_ms(0), config(fields, limits, reverse))
+}
+
+fn config(fields: CalibrationFields, limits: Limits, reverse: Reverse) -> DriveConfig {
+    DriveConfig {
         calibration: Calibration::new(fields).unwrap(),
         limits,
         reverse,
         steps: Steps::new(20, 20).unwrap(),
-    };
-    Drive::new(at_ms(0), config)
+        steering_reversed: false,
+    }
 }
 
 fn at_ms(ms: u64) -> Uptime {

@@ -86,6 +86,7 @@ fn poll(
 fn calibration() -> CalibrationStatus {
     CalibrationStatus {
         counts: *default_calibration().fields(),
+        steering_reversed: false,
         is_saved: true,
         in_force: false,
         is_remote: true,

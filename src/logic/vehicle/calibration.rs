@@ -17,7 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::logic::drive::{BEYOND_US, Calibration, CalibrationError, CalibrationFields};
+use crate::logic::drive::{BEYOND_US, Calibration, CalibrationError, CalibrationFields, Drive};
 use crate::logic::units::{LeaseId, PulseWidth, Seq};
 use crate::logic::wire::{Axis, CalibrationCommand, CalibrationReport, Change, Pulses};
 
@@ -80,9 +80,9 @@ answers! {
     /// [`CalibrationError::BrakeNotInReverse`].
     BrakeNotInReverse = 22 "the brake pulse must be from full reverse to standing still",
     /// [`CalibrationError::SteeringMinNotBelowZero`].
-    SteeringMinNotBelowZero = 23 "full right must be shorter than straight ahead",
+    SteeringMinNotBelowZero = 23 "the short end of the steering must be shorter than straight ahead",
     /// [`CalibrationError::SteeringZeroNotBelowMax`].
-    SteeringZeroNotBelowMax = 24 "straight ahead must be shorter than full left",
+    SteeringZeroNotBelowMax = 24 "straight ahead must be shorter than the long end of the steering",
 }
 
 impl Answer {
@@ -221,16 +221,18 @@ impl Calibrations {
         core::mem::take(&mut self.is_pending).then(|| self.counts())
     }
 
-    pub(super) fn status(&self, max_speed: Option<u16>, tell: u32) -> CalibrationStatus {
+    /// What is to be told of it, and of the car that it is for.
+    pub(super) fn status(&self, drive: &Drive, tell: u32) -> CalibrationStatus {
         CalibrationStatus {
             counts: *self.counts().fields(),
+            steering_reversed: drive.is_steering_reversed(),
             is_saved: self.saved.is_some(),
             in_force: !self.is_pending,
             is_remote: self.is_remote,
             answer: self.answer,
             seq: self.seq,
             lease: self.lease,
-            max_speed,
+            max_speed: drive.max_speed(),
             tell,
             changes: self.changes,
         }
@@ -238,10 +240,16 @@ impl Calibrations {
 }
 
 /// What the rest of the program has to know of the calibration.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, in any combination"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalibrationStatus {
     /// The pulses that count.
     pub counts: CalibrationFields,
+    /// The short end of the steering is left, the long one right.
+    pub steering_reversed: bool,
     /// They were saved, and are not those of the configuration.
     pub is_saved: bool,
     /// They are in force.
@@ -276,6 +284,7 @@ impl CalibrationStatus {
             seq: self.seq.get(),
             lease: self.lease.get(),
             beyond_us: BEYOND_US,
+            reversed: u8::from(self.steering_reversed),
             pulses: self.counts.to_pulses(),
         }
     }

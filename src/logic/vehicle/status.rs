@@ -73,6 +73,7 @@ impl Status {
             calibration.is_saved,
             calibration.in_force,
             calibration.is_remote,
+            calibration.steering_reversed,
         ];
         [
             join16([
@@ -159,6 +160,7 @@ impl Status {
             malformed,
             unknown,
             calibration: CalibrationStatus {
+                steering_reversed: calibration_flags & 8 != 0,
                 counts: CalibrationFields::saturating(&Pulses::from_words([
                     throttle_pulses,
                     steering_pulses,
@@ -180,7 +182,7 @@ impl Status {
     }
 }
 
-fn bits(flags: [bool; 3]) -> u16 {
+fn bits(flags: [bool; 4]) -> u16 {
     (0..)
         .zip(flags)
         .map(|(place, flag)| u16::from(flag) << place)

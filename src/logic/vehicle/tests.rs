@@ -26,7 +26,11 @@ const ESC: Reverse = Reverse::Esc {
 };
 
 fn vehicle_with(reverse: Reverse) -> Vehicle {
-    let drive = DriveConfig {
+    vehicle_of(drive_config(reverse))
+}
+
+fn drive_config(reverse: Reverse) -> DriveConfig {
+    DriveConfig {
         calibration: default_calibration(),
         limits: Limits {
             max_forward: Throttle::MAX,
@@ -40,7 +44,11 @@ fn vehicle_with(reverse: Reverse) -> Vehicle {
             throttle: NonZeroU16::new(20).unwrap(),
             steering: NonZeroU16::new(20).unwrap(),
         },
-    };
+        steering_reversed: false,
+    }
+}
+
+fn vehicle_of(drive: DriveConfig) -> Vehicle {
     let failsafe = FailsafeConfig::new(ms(100), ms(200), ms(300), ms(1_500), ms(150)).unwrap();
     Vehicle::new(Uptime::ZERO, drive, failsafe)
 }

@@ -75,11 +75,11 @@ pub struct Pulses {
     pub forward_zero_us: u16,
     /// Full forward.
     pub throttle_max_us: u16,
-    /// Full right.
+    /// The short end of the steering: full right, unless the servo is reversed.
     pub steering_min_us: u16,
     /// Straight ahead.
     pub steering_zero_us: u16,
-    /// Full left.
+    /// The long end of the steering: full left, unless the servo is reversed.
     pub steering_max_us: u16,
     /// What makes the ESC brake.
     pub brake_us: u16,
@@ -172,6 +172,8 @@ pub struct CalibrationReport {
     pub lease: u32,
     /// How far beyond the calibrated ends an output may be tuned, and a pulse be saved, in microseconds.
     pub beyond_us: u16,
+    /// The servo is mounted the other way round: 1, and `steering_min_us` is full left.
+    pub reversed: u8,
     /// The pulses.
     pub pulses: Pulses,
 }

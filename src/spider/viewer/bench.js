@@ -25,6 +25,12 @@ export const FIELDS = Object.freeze([
 ]);
 const FIRST = FIELDS.find(({ name }) => name === 'throttle_zero_us');
 
+/** The same for a servo that is mounted the other way round: the short end of its way is left. */
+const REVERSED = Object.freeze(FIELDS.map((field) => {
+  const other = { steering_min_us: 'steering_max_us', steering_max_us: 'steering_min_us' }[field.name] ?? field.name;
+  return { ...FIELDS.find(({ name }) => name === other), name: field.name };
+}));
+
 /** How long Save waits for the car. choice: arming and a slow round trip several times. */
 const PATIENCE_MS = 4000;
 /** Arm is asked for again by the helm; this is how often it is begun anew while a pulse is held. choice. */
@@ -45,6 +51,9 @@ export function createBench({ helm, now }) {
   const isLive = () => car !== null && car.lease === helm.lease && car.state === State.LIVE;
   const isLatched = () => car !== null && car.state === State.STOPPED && (car.refusals & Refusal.STOP_LATCHED) !== 0;
   const isDirty = () => pulses !== null && report !== null && FIELDS.some(({ name }) => pulses[name] !== report.pulses[name]);
+
+  /** The fields, by what this car does at each. */
+  const fields = () => (report?.reversed === 1 ? REVERSED : FIELDS);
 
   /** How far the output of a field may go from where the car is calibrated now. */
   function range({ output } = field) {
@@ -159,7 +168,8 @@ export function createBench({ helm, now }) {
     },
 
     view: () => ({
-      offered: report?.remote === 1, latched: isLatched(), open, sure, field, pulses, held, note,
+      fields: fields(), field: fields().find(({ name }) => name === field.name),
+      offered: report?.remote === 1, latched: isLatched(), open, sure, pulses, held, note,
       report, dirty: isDirty(), range: range(), busy: wish !== null,
       live: isLive(), watching: car !== null && car.lease !== 0 && car.lease !== helm.lease,
       outUs: car === null ? null : car[field.output === Output.THROTTLE ? 'throttle_us' : 'steering_us'],

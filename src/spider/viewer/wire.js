@@ -162,7 +162,9 @@ function readCalibration(body) {
   const whole = (object, names) => names.every((name) => Number.isSafeInteger(object[name]));
   if (!whole(body, CALIBRATION_FIELDS) || !whole(pulses, PULSES)) return null;
   const pick = (object, names) => Object.freeze(Object.fromEntries(names.map((name) => [name, object[name]])));
-  return Object.freeze({ ...pick(body, CALIBRATION_FIELDS), pulses: pick(pulses, PULSES) });
+  // A car of an older version does not say it.
+  const reversed = body.reversed === 1 ? 1 : 0;
+  return Object.freeze({ ...pick(body, CALIBRATION_FIELDS), reversed, pulses: pick(pulses, PULSES) });
 }
 
 const READERS = { car: readCar, board: readBoard, video: readVideo, calibration: readCalibration, pong: readPong, ir: readLegacy, speed: readLegacy };

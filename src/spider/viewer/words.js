@@ -120,8 +120,8 @@ export const ANSWERS = Object.freeze({
   20: 'The first forward pulse must not be shorter than standing still.',
   21: 'The first forward pulse must be shorter than full forward.',
   22: 'The brake pulse must be from full reverse to standing still.',
-  23: 'Full right must be shorter than straight ahead.',
-  24: 'Straight ahead must be shorter than full left.',
+  23: 'The short end of the steering must be shorter than straight ahead.',
+  24: 'Straight ahead must be shorter than the long end of the steering.',
 });
 export const answerSays = (code) => ANSWERS[code] ?? `The car gives answer ${code}, which this page does not know.`;
 

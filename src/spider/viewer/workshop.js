@@ -31,15 +31,14 @@ export function createWorkshop(window, bench) {
   const text = (id, value) => once(id, value, () => { at(id).textContent = value; });
   const hide = (id, value) => once(`${id}.hidden`, value, () => { at(id).hidden = value; });
 
-  for (const { name, label, output } of FIELDS) {
+  for (const { name, output } of FIELDS) {
     const chip = document.createElement('button');
     const [title, value] = [document.createElement('span'), document.createElement('b')];
     chip.type = 'button';
     chip.className = 'chip';
-    title.textContent = label;
     chip.append(title, value);
     chip.addEventListener('click', () => { bench.select(name); tell(); });
-    chips.set(name, { chip, value });
+    chips.set(name, { chip, title, value });
     at(output === Output.THROTTLE ? 'bench-throttle' : 'bench-steering').append(chip);
   }
 
@@ -119,8 +118,10 @@ export function createWorkshop(window, bench) {
       hold.classList.toggle('held', held);
       hold.setAttribute('aria-pressed', String(held));
     });
-    for (const [name, { chip, value }] of chips) {
+    for (const { name, label } of view.fields) {
+      const { chip, title, value } = chips.get(name);
       const us = view.pulses[name];
+      once(`title.${name}`, label, () => { title.textContent = label; });
       once(`chip.${name}`, us, () => { value.textContent = us; });
       once(`new.${name}`, us !== view.report.pulses[name], (is) => chip.classList.toggle('new', is));
       once(`on.${name}`, view.field.name === name, (is) => chip.setAttribute('aria-pressed', String(is)));

@@ -35,6 +35,20 @@ test('every pulse of the wire is a field, once', () => {
   assert.deepEqual(FIELDS.map(({ name }) => name).toSorted(), PULSES.toSorted());
 });
 
+test('a servo that is mounted the other way round has left and right at the other ends', () => {
+  const labels = (report) => Object.fromEntries(rig(report).bench.view().fields.map(({ name, label }) => [name, label]));
+  const [plain, reversed] = [labels(REPORT), labels({ ...REPORT, reversed: 1 })];
+  assert.deepEqual([plain.steering_min_us, plain.steering_max_us], ['Right', 'Left']);
+  assert.deepEqual(reversed, { ...plain, steering_min_us: 'Left', steering_max_us: 'Right' });
+  const r = rig({ ...REPORT, reversed: 1 });
+  r.ready();
+  r.bench.select('steering_min_us');
+  r.bench.set(1100);
+  r.bench.hold(true);
+  assert.match(r.bench.view().field.says, /^Full left/);
+  assert.equal(r.did.at(-1), '2 1100');
+});
+
 test('a car that does not offer it has no bench', () => {
   const r = rig({ ...REPORT, remote: 0 });
   r.bench.show(true);

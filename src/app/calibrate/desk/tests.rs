@@ -17,8 +17,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(steering_reversed: bool) -> Self {
         let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
-        let config = Config::from_raw(&raw, &Machine).unwrap();
+        let mut config = Config::from_raw(&raw, &Machine).unwrap();
+        config.drive.config.steering_reversed = steering_reversed;
         let now = Uptime::from_micros(10_000_000);
         let mut vehicle = config.vehicle(now).with_remote_calibration();
         let mut intent = Intent::default();
@@ -203,6 +208,25 @@ fn every_field_has_its_place_and_name() {
     for (place, field) in FIELDS.iter().enumerate() {
         let pair = format!("\"{}\":{}", field.name, 1000 + place);
         assert!(text.contains(&pair), "{pair} in {text}");
+    }
+}
+
+#[test]
+fn the_ends_of_the_steering_are_called_what_this_car_does_at_them() {
+    for (is_reversed, short, long) in [
+        (false, "full right", "full left"),
+        (true, "full left", "full right"),
+    ] {
+        let bench = Bench::with(is_reversed);
+        let lines = lines(&bench.desk, bench.now(), &bench.last.status, 0, "");
+        for (name, says) in [
+            ("steering_min_us", short),
+            ("steering_zero_us", "straight ahead"),
+            ("steering_max_us", long),
+        ] {
+            let line = lines.iter().find(|line| line.contains(name)).unwrap();
+            assert!(line.ends_with(says), "{line}");
+        }
     }
 }
 

@@ -4,6 +4,23 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::logic::drive::tests::default_calibration;
+use crate::logic::drive::{Limits, Reverse, Steps};
+
+fn car_like(steering_reversed: bool) -> DriveConfig {
+    DriveConfig {
+        calibration: default_calibration(),
+        limits: Limits {
+            max_forward: Throttle::MAX,
+            max_reverse: Throttle::MAX,
+            max_steering: Steering::MAX,
+            throttle_slew_per_s: 0,
+            steering_slew_per_s: 0,
+        },
+        reverse: Reverse::Direct,
+        steps: Steps::new(20, 20).unwrap(),
+        steering_reversed,
+    }
+}
 
 /// A file that a test can read while it is written, with a disk that can be full.
 #[derive(Clone, Default)]
@@ -150,7 +167,7 @@ fn for_every_n_the_nth_write_can_fail_and_the_next_succeeds() {
 #[test]
 fn the_view_shows_the_share_of_the_calibration() {
     let view = Arc::new(SimView::default());
-    let mut car = SimActuators::new().with_view(Arc::clone(&view), default_calibration());
+    let mut car = SimActuators::new().with_view(Arc::clone(&view), car_like(false));
     for (throttle, steering, expected) in [
         (1500, 1500, (0, 0)),
         (1539, 1500, (0, 0)),
@@ -165,5 +182,22 @@ fn the_view_shows_the_share_of_the_calibration() {
             .unwrap();
         let (t, s) = view.get();
         assert_eq!((t.get(), s.get()), expected, "{throttle} {steering}");
+    }
+}
+
+#[test]
+fn the_view_of_a_reversed_servo_turns_where_the_wheels_do() {
+    let view = Arc::new(SimView::default());
+    let mut car = SimActuators::new().with_view(Arc::clone(&view), car_like(true));
+    for (steering, expected) in [
+        (1000, 1000),
+        (1250, 500),
+        (1500, 0),
+        (1750, -500),
+        (2000, -1000),
+    ] {
+        car.write(at(1), pulses(1500, steering), Cause::Drive)
+            .unwrap();
+        assert_eq!(view.get().1.get(), expected, "{steering}");
     }
 }

@@ -1,6 +1,7 @@
 //! Every throttle and steering on every calibration of the corners: order, range, ends, symmetry; and the limits.
 
 use super::*;
+use crate::logic::wire::{Axis, Tune};
 
 /// Every throttle side that the corner pulses can make: those that `Calibration::new` accepts.
 fn throttle_calibrations() -> Vec<CalibrationFields> {
@@ -105,6 +106,54 @@ fn every_steering_of_every_calibration_is_in_order_and_in_range() {
         assert_eq!(pulses(fields, 0, 0).1, fields.steering_zero.get());
         assert_eq!(pulses(fields, 0, 1000).1, fields.steering_max.get());
     }
+}
+
+#[test]
+fn a_reversed_servo_gets_for_left_what_another_gets_for_right_and_nothing_else_changes() {
+    for fields in steering_calibrations() {
+        for steering in -1000..=1000 {
+            let mut drive = car_reversed(fields);
+            let setpoint = drive.step(at_ms(5), demand(700, steering));
+            let (throttle, mirrored) = pulses(fields, 700, -steering);
+            assert_eq!(
+                (setpoint.throttle.get(), setpoint.steering.get()),
+                (throttle, mirrored),
+                "{steering} of {fields:?}"
+            );
+            // Whoever looks at the car, and not at its wires, sees left as left.
+            assert_eq!(i32::from(drive.steering().get()), steering);
+        }
+        let mut drive = car_reversed(fields);
+        let left = drive.step(at_ms(5), demand(0, 1000)).steering;
+        assert_eq!(left, fields.steering_min, "full left of {fields:?}");
+        assert_eq!(
+            drive.neutral(),
+            car(fields, NO_LIMITS, Reverse::Direct).neutral()
+        );
+        assert_eq!(drive.stop(at_ms(10)), drive.neutral());
+    }
+}
+
+#[test]
+fn a_pulse_that_is_tuned_is_itself_on_a_reversed_servo_too() {
+    let mut drive = car_reversed(ordinary());
+    let tune = Tune {
+        axis: Axis::Steering,
+        pulse: pulse(1530),
+    };
+    let mut setpoint = drive.neutral();
+    for tick in 1..=10 {
+        setpoint = drive.tune(at_ms(5 * tick), tune);
+    }
+    assert_eq!(setpoint.steering, pulse(1530));
+}
+
+fn car_reversed(fields: CalibrationFields) -> Drive {
+    let config = DriveConfig {
+        steering_reversed: true,
+        ..config(fields, NO_LIMITS, Reverse::Direct)
+    };
+    Drive::new(at_ms(0), config)
 }
 
 #[test]

@@ -317,6 +317,26 @@ fn what_was_learned_in_an_earlier_life_is_in_force_from_the_first_step() {
 }
 
 #[test]
+fn a_car_with_a_reversed_servo_says_so_and_steers_to_the_short_end_for_left() {
+    let mut reversed = drive_config(Reverse::Direct);
+    reversed.steering_reversed = true;
+    for (car, is_reversed, left) in [
+        (drive_config(Reverse::Direct), false, 1750),
+        (reversed, true, 1250),
+    ] {
+        let mut rig = Rig::with(vehicle_of(car));
+        rig.take_over(1, 1000); // and half a way to the left
+        assert_eq!(rig.pulses(), (2000, left));
+        let status = rig.last.status;
+        assert_eq!(status.steering.get(), 500);
+        assert_eq!(status.calibration.steering_reversed, is_reversed);
+        assert_eq!(Status::from_words(&status.to_words()), status);
+        let report = status.calibration.report(0);
+        assert_eq!(report.reversed, u8::from(is_reversed));
+    }
+}
+
+#[test]
 fn answers_have_numbers_and_words_of_their_own() {
     let words: std::collections::BTreeSet<_> =
         Answer::ALL.iter().map(|answer| answer.says()).collect();

@@ -171,6 +171,7 @@ fn the_longest_calibration_fits() {
         seq: u32::MAX,
         lease: u32::MAX,
         beyond_us: u16::MAX,
+        reversed: u8::MAX,
         pulses,
     };
     let text = text(Outgoing::Calibration(report));
