@@ -122,7 +122,7 @@ impl Board {
 
     /// The pins that the program drives.
     fn outputs(&self) -> BTreeSet<u8> {
-        let is_output = |key: &str| key.starts_with("pwm.") || key.starts_with("hbridge.");
+        let is_output = |key: &str| key.starts_with("pwm.") || key.starts_with("hbridge."); // pca9685.enable_pin moves nothing while it is high
         let mut pins = self.pins.clone();
         pins.retain(|_, keys| keys.iter().copied().any(is_output));
         pins.into_keys().collect()
@@ -158,7 +158,10 @@ fn pins_of(config: &Config) -> BTreeMap<u8, BTreeSet<&'static str>> {
         claims.extend(lap.second_pin.map(|pin| (pin, Id::LapSecondPin)));
     }
     match &config.drive.output {
-        Wiring::Sim | Wiring::Pca9685(_) => {}
+        Wiring::Sim => {}
+        Wiring::Pca9685(pca) => {
+            claims.extend(pca.enable_pin.map(|pin| (pin, Id::PcaEnablePin)));
+        }
         Wiring::Pwm(pwm) => claims.extend([
             (pwm.throttle_pin, Id::PwmThrottlePin),
             (pwm.steering_pin, Id::PwmSteeringPin),

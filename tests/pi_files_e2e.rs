@@ -318,6 +318,83 @@ async fn the_original_car_gets_these_bytes_on_the_bus() {
     assert!(wrote("00 00 70 01 00 00 70 01"), "neutral at the end");
 }
 
+/// Bits of "set these pins" and "clear these pins" of a Pi 4, and whether they were written since the last look.
+const SET: u64 = 0x1C;
+const CLEAR: u64 = 0x28;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outputs_of_a_chip_out_of_reach_are_switched_off_by_its_enable_pin() {
+    const ENABLE: [&str; 2] = ["drive.output=pca9685", "pca9685.enable_pin=5"];
+    const NEUTRAL: &str = "i2c 40 06 00 00 70 01 00 00 70 01";
+    let board = Board::new("oe", Model::Pi4);
+    let pins = Pins { model: Model::Pi4 };
+    let fails = board.folder.file("i2c-fails");
+    let switched = || (board.register(SET), board.register(CLEAR));
+    let forget = || board.clear_registers(&[SET, CLEAR]);
+    let off = 1 << 5; // high is off
+    let neutral = || {
+        let mut args = vec!["neutral"];
+        args.extend(ENABLE.iter().flat_map(|set| ["--set", set]));
+        board.run(&args)
+    };
+
+    // Off as it is opened, on when there are pulses in the chip (the order is shown in hal/pi/pca9685/tests.rs).
+    let (mut car, mut operator) = car(&board, &ENABLE).await;
+    assert!(pins.is_output(&board, 5));
+    assert_eq!(switched(), (off, off));
+    let full = "i2c 40 06 00 00 ea 01 00 00 70 01";
+    operator
+        .drive_until(1000, "full forward", || {
+            board.writes().last().is_some_and(|line| line == full)
+        })
+        .await;
+
+    // The bus fails at speed: off. It works again: neutral, and on.
+    forget();
+    std::fs::write(&fails, "").expect("a broken bus");
+    until("outputs that are off", || board.register(SET) == off).await;
+    std::fs::remove_file(&fails).expect("a mended bus");
+    forget();
+    until("outputs that are on again", || board.register(CLEAR) == off).await;
+    let writes = board.writes();
+    let last = writes.iter().rev().find(|line| line.len() > 20);
+    assert_eq!(last.map(String::as_str), Some(NEUTRAL));
+
+    // Killed at speed with a bus that is dead: `neutral` cannot write it, and switches the outputs off.
+    operator.take_over().await;
+    operator
+        .drive_until(1000, "full forward again", || {
+            board.writes().last().is_some_and(|line| line == full)
+        })
+        .await;
+    car.signal("-KILL");
+    car.wait();
+    std::fs::write(&fails, "").expect("a broken bus");
+    forget();
+    let (code, _, log) = neutral();
+    assert_eq!(code, Some(3), "{log}");
+    assert_eq!(switched(), (off, 0), "off, and never on");
+    std::fs::remove_file(&fails).expect("a mended bus");
+    forget();
+    let (code, _, log) = neutral();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(switched(), (off, off), "off until neutral was written");
+    assert_eq!(board.writes().last().map(String::as_str), Some(NEUTRAL));
+
+    // An orderly end leaves neutral pulses, and the outputs on.
+    let (mut car, mut operator) = self::car(&board, &ENABLE).await;
+    operator
+        .drive_until(1000, "full forward once more", || {
+            board.writes().last().is_some_and(|line| line == full)
+        })
+        .await;
+    forget();
+    car.signal("-TERM");
+    assert_eq!(car.wait(), Some(0));
+    assert_eq!(switched(), (0, off), "never off");
+    assert_eq!(board.writes().last().map(String::as_str), Some(NEUTRAL));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_battery_alone_on_its_bus_is_waited_for_no_longer_than_a_chip_that_drives() {
     let board = Board::new("battery", Model::Pi4);

@@ -64,6 +64,8 @@ pub struct Pca9685 {
     pub frequency_hz: u32,
     /// What the chip counts with.
     pub oscillator_hz: u32,
+    /// The pin at the chip's output-enable input (BCM number): high switches all outputs off.
+    pub enable_pin: Option<u8>,
 }
 
 /// The three pins of one motor (BCM numbers).

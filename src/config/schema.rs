@@ -383,6 +383,10 @@ keys! {
         PcaOscillatorHz "oscillator_hz"
             whole(25_000_000, 23_000_000, 27_000_000, "Hz"),
             "The real rate of the chip's oscillator, if it was measured: pulses are that much more exact.";
+        PcaEnablePin "enable_pin"
+            or_zero(whole(0, PIN_MIN, PIN_MAX, PIN)),
+            "The pin that is wired to the chip's OE input: high, and all its outputs are off, until pulses are in it and whenever \
+             it does not answer. 0: there is none.";
     }
     "hbridge", "A DC motor behind an H-bridge (drive.output = \"hbridge\"). 1500 us is standing still, 500 us more or less full speed."; {
         HbridgeForwardPin "forward_pin"

@@ -178,6 +178,21 @@ impl Board {
         u32::from_le_bytes(word)
     }
 
+    /// Makes registers zero, so that what is in them afterwards was written after this.
+    pub fn clear_registers(&self, offsets: &[u64]) {
+        let file = match self.model {
+            Model::Pi5 => "dev/gpiomem0",
+            Model::Pi3 | Model::Pi4 | Model::Zero2W => "dev/gpiomem",
+        };
+        let file = fs::File::options()
+            .write(true)
+            .open(self.folder.file(file))
+            .expect("registers");
+        for offset in offsets {
+            file.write_all_at(&[0; 4], *offset).expect("a register");
+        }
+    }
+
     /// Every write to PWM and I2C so far, in order, without the part of the path that is always the same.
     pub fn writes(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.file("writes")).unwrap_or_default();

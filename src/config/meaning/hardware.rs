@@ -51,6 +51,7 @@ impl Meaning<'_> {
     }
 
     fn pca9685(&mut self) -> Found<Pca9685> {
+        let enable_pin: u8 = self.whole(Id::PcaEnablePin)?;
         let pca = Pca9685 {
             bus: self.whole(Id::PcaBus)?,
             address: self.whole(Id::PcaAddress)?,
@@ -58,6 +59,7 @@ impl Meaning<'_> {
             steering_channel: self.whole(Id::PcaSteeringChannel)?,
             frequency_hz: self.whole(Id::PcaFrequencyHz)?,
             oscillator_hz: self.whole(Id::PcaOscillatorHz)?,
+            enable_pin: Some(enable_pin).filter(|pin| *pin != 0),
         };
         if pca.throttle_channel.abs_diff(pca.steering_channel) != 1 {
             let what = "the two outputs must be neighbours, so that both change in one transaction";
@@ -201,7 +203,11 @@ impl Meaning<'_> {
 /// The pins that the outputs use, with the key of each.
 fn pins_of(wiring: &Wiring) -> Vec<(u8, Id)> {
     match wiring {
-        Wiring::Sim | Wiring::Pca9685(_) => Vec::new(),
+        Wiring::Sim => Vec::new(),
+        Wiring::Pca9685(pca) => {
+            let enable = pca.enable_pin.map(|pin| (pin, Id::PcaEnablePin));
+            enable.into_iter().collect()
+        }
         Wiring::Pwm(pwm) => vec![
             (pwm.throttle_pin, Id::PwmThrottlePin),
             (pwm.steering_pin, Id::PwmSteeringPin),

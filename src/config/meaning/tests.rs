@@ -333,6 +333,14 @@ fn two_parts_on_one_pin_are_told_with_both_keys() {
             ["hbridge.enable_pin", "battery.bus"],
         ),
         (
+            "drive.output = \"pca9685\"\npca9685.enable_pin = 4\nlap.kind = \"magnetic\"",
+            ["lap.pin", "pca9685.enable_pin"],
+        ),
+        (
+            "drive.output = \"pca9685\"\npca9685.enable_pin = 3",
+            ["pca9685.enable_pin", "pca9685.bus"],
+        ),
+        (
             "drive.output = \"pca9685\"\nbattery.kind = \"ina219\"\nbattery.address = 0x40",
             ["battery.address", "pca9685.address"],
         ),

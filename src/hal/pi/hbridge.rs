@@ -24,14 +24,13 @@
 //! Knows nothing of: which bridge it is.
 //! Sources: TI DRV8833, Toshiba TB6612FNG, ST L298 datasheets (truth tables agree on the four rows above).
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-
 use core::fmt::Debug;
 use core::time::Duration;
 
 use embedded_hal::digital::OutputPin;
 
 use super::servo::{Periodic, Servo, worse};
+use super::shared::Shared;
 use crate::config::words::NeutralKind;
 use crate::hal::Source;
 use crate::hal::car::{Progress, Pulses};
@@ -248,36 +247,7 @@ where
     }
 }
 
-/// A bridge that two threads can write: the control thread and, when that one stands still, the guard.
-///
-/// The pins cannot be had twice, so the two share them behind a lock that is held for a few register writes and that
-/// neither ever waits for: who finds it taken fails, and tries again on its next tick.
-#[derive(Debug)]
-pub struct Shared<O, P>(Arc<Mutex<Bridge<O, P>>>);
-
-impl<O, P> Shared<O, P> {
-    /// The first handle.
-    #[must_use]
-    pub fn new(bridge: Bridge<O, P>) -> Self {
-        Self(Arc::new(Mutex::new(bridge)))
-    }
-
-    fn with<T>(
-        &self,
-        act: impl FnOnce(&mut Bridge<O, P>) -> Result<T, Source>,
-    ) -> Result<T, Source> {
-        match self.0.try_lock() {
-            Ok(mut bridge) => act(&mut bridge),
-            // Whoever panicked in there was between two pins; what is written next puts all of them right.
-            Err(TryLockError::Poisoned(poisoned)) => act(&mut *PoisonError::into_inner(poisoned)),
-            Err(TryLockError::WouldBlock) => {
-                Err("the other thread writes the pins right now".into())
-            }
-        }
-    }
-}
-
-impl<O, P> Pulses for Shared<O, P>
+impl<O, P> Pulses for Shared<Bridge<O, P>>
 where
     O: OutputPin<Error: Debug> + Send + 'static,
     P: Periodic + 'static,
@@ -295,7 +265,7 @@ where
     }
 
     fn spare(&self) -> Option<Box<dyn Pulses>> {
-        Some(Box::new(Self(Arc::clone(&self.0))))
+        Some(Box::new(self.clone()))
     }
 }
 

@@ -44,11 +44,13 @@ pub mod pins;
 pub mod pwm;
 pub mod scan;
 pub mod servo;
+pub mod shared;
 pub mod soft_pwm;
 
-use hbridge::{Bridge, HalfBridge, Shared, Steerer};
+use hbridge::{Bridge, HalfBridge, Steerer};
 use line::Line;
 use servo::{Servo, Servos};
+use shared::Shared;
 
 /// How long the kernel may wait for an I2C transaction, in milliseconds, which rppal turns into the kernel's 10 ms.
 /// choice: a tick at 200 Hz is 5 ms, the guard bites at 200 ms. The kernel's own default is a second, in which a control
@@ -138,10 +140,16 @@ fn servos(settings: &Pwm) -> Result<Servos<Line>, OpenError> {
     })
 }
 
-fn chip(settings: &Pca9685) -> Result<pca9685::Pca<I2c>, OpenError> {
+/// The chip; its outputs are switched off, where that is wired, before anything is asked of the bus, which may be dead.
+fn chip(settings: &Pca9685) -> Result<pca9685::Pca<I2c, rppal::gpio::OutputPin>, OpenError> {
+    let off = settings
+        .enable_pin
+        .map(|pin| pins::output_high(&pins::gpio()?, pin))
+        .transpose()?;
     let bus = settings.bus;
     Ok(pca9685::Pca::new(
         *settings,
+        off,
         i2c_bus(bus)?,
         Box::new(move || i2c_bus(bus).map_err(Source::from)),
     ))
@@ -182,7 +190,7 @@ fn open_bus(bus: u8) -> Result<I2c, rppal::i2c::Error> {
     Ok(i2c)
 }
 
-fn bridge(settings: &Hbridge) -> Result<Shared<rppal::gpio::OutputPin, Line>, OpenError> {
+fn bridge(settings: &Hbridge) -> Result<Shared<Bridge<rppal::gpio::OutputPin, Line>>, OpenError> {
     let gpio = pins::gpio()?;
     let mut lines = Lines::new(settings.pwm)?;
     let mut motor = |motor: Motor| -> Result<_, OpenError> {

@@ -8,25 +8,40 @@
 //!             └ no ─▶ asleep, rate, both pulses, awake          the first pulse out is the setpoint, never another
 //!   put:    [address] [0x06 + 4 * first output] [0 0 off off] [0 0 off off]      10 bytes on the wire, one STOP
 //!   look:   MODE1 asleep? somebody cut its power: it has forgotten all           4 bytes
+//!
+//!   enable_pin ─ OE, high = all outputs low
+//!     opened ─▶ high ── pulses are in the chip ─▶ low ── a put or a look fails ─▶ high ── pulses are in it again ─▶ low
+//!     the end of the program, however it comes: as it is
 //! ```
+//!
+//! **What OE is for.** As long as the chip obeys, neutral is a *pulse*: it is the one thing that every ESC takes for "stop",
+//! it keeps the ESC armed for the next start, and holds the wheels straight. So an orderly end and `spidercar neutral`
+//! leave neutral pulses on and OE low, as the other outputs do. A chip that does *not* obey goes on with what it was told
+//! last, which may be full throttle: then no pulse at all is better, and OE, which needs no bus, makes it so: the ESC
+//! stops on signal loss, if it does that (try it), and the servo goes limp. This holds for `spidercar neutral` too: a bus
+//! that is dead after a crash leaves outputs that are off, and exit code 3. OE may cut a pulse short, when the program
+//! starts or a transaction fails; that is one pulse shorter than any, on the way to neutral.
 //!
 //! Cost at 400 kHz: a byte is 9 bits of 2.5 us, so a put takes 10 * 22.5 + 5 = 230 us on the wire, a look after it 105 us
 //! more; at 100 kHz four times as much. What the kernel adds is measured in `scripts/bench.sh`.
 //!
-//! What happens when this process dies: the chip goes on by itself. `ExecStopPost=spidercar neutral` ends it, or the
-//! chip's own output-enable pin, if it is wired.
+//! What happens when this process dies: the chip goes on by itself, and OE stays low. `ExecStopPost=spidercar neutral` ends
+//! it. When the whole board resets, its pin becomes an input, and a pull-up at OE ends it (`board/original-pca9685`).
 //!
 //! Promises: no other output of the chip is touched, and none is ever zeroed (the old program zeroed all sixteen, twice);
-//! no allocation in `put` once the chip is set up.
+//! OE is low only while the chip has taken the last pulses; no allocation in `put` once the chip is set up.
 //! Knows nothing of: servos.
-//! Sources: NXP PCA9685 datasheet rev. 4: 7.3.1.1 (MODE1, power-up state), 7.3.3 (outputs), 7.3.5 (prescale);
+//! Sources: NXP PCA9685 datasheet rev. 4: 7.3.1.1 (MODE1, power-up state), 7.3.2 (MODE2: OUTNE 00 after power-on), 7.3.3
+//! (outputs), 7.3.5 (prescale), 7.4 (OE, active low);
 //! PROTOCOL.md 4.7 (the old car: 60 Hz, outputs 0 and 1, 0x40).
 
 use core::fmt::Debug;
 
+use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 use pwm_pca9685::{Address, Channel, Pca9685 as Crate};
 
+use super::shared::Shared;
 use crate::config::hardware::Pca9685 as Settings;
 use crate::hal::Source;
 use crate::hal::car::{Progress, Pulses};
@@ -50,28 +65,38 @@ const PRESCALE_MIN: u32 = 3;
 pub type OpenBus<B> = Box<dyn Fn() -> Result<B, Source> + Send + Sync>;
 
 /// Two outputs of one chip.
-pub struct Pca<B> {
+pub struct Pca<B, O> {
     settings: Settings,
     /// `None` only while the chip is being set up, or after that failed: then the next put opens it again.
     bus: Option<B>,
     open: std::sync::Arc<OpenBus<B>>,
     prescale: u8,
     is_ready: bool,
+    /// What drives OE, high for off, if it is wired; one pin for both handles.
+    off: Option<Shared<O>>,
 }
 
-impl<B> Pca<B>
+impl<B, O> Pca<B, O>
 where
     B: I2c<Error: Debug>,
+    O: OutputPin<Error: Debug>,
 {
-    /// The chip on this bus; nothing is written yet.
+    /// The chip on this bus, and the pin at its OE, which is high until now; nothing is written yet.
     #[must_use]
-    pub fn new(settings: Settings, bus: B, open: OpenBus<B>) -> Self {
-        Self::with(settings, Some(bus), std::sync::Arc::new(open))
+    pub fn new(settings: Settings, off: Option<O>, bus: B, open: OpenBus<B>) -> Self {
+        let off = off.map(Shared::new);
+        Self::with(settings, off, Some(bus), std::sync::Arc::new(open))
     }
 
-    fn with(settings: Settings, bus: Option<B>, open: std::sync::Arc<OpenBus<B>>) -> Self {
+    fn with(
+        settings: Settings,
+        off: Option<Shared<O>>,
+        bus: Option<B>,
+        open: std::sync::Arc<OpenBus<B>>,
+    ) -> Self {
         Self {
             settings,
+            off,
             bus,
             open,
             prescale: prescale(settings.oscillator_hz, settings.frequency_hz),
@@ -99,6 +124,7 @@ where
             self.is_ready = true;
             return Ok(());
         }
+        self.switch(false)?;
         let mut chip =
             Crate::new(bus, Address::from(address)).map_err(|err| step("address the chip", err))?;
         if is_awake {
@@ -120,6 +146,32 @@ where
         self.bus = Some(chip.destroy());
         self.is_ready = true;
         Ok(())
+    }
+
+    /// Switches all outputs of the chip on or off, if OE is wired.
+    fn switch(&self, is_on: bool) -> Result<(), Source> {
+        let Some(off) = &self.off else {
+            return Ok(());
+        };
+        off.with(|pin| {
+            let level = if is_on { pin.set_low() } else { pin.set_high() };
+            level.map_err(|err| step("switch the outputs", err))
+        })
+    }
+
+    /// The chip did not do as it was told: it has forgotten how it was set up, or goes on with what it was told before.
+    fn give_up(&mut self) {
+        self.is_ready = false;
+        // The caller hears of a failure as it is, and writes again on its next tick.
+        let _ = self.switch(false);
+    }
+
+    fn try_put(&mut self, setpoint: Setpoint) -> Result<(), Source> {
+        if !self.is_ready {
+            self.set_up(setpoint)?;
+        }
+        self.write(setpoint)?;
+        self.switch(true)
     }
 
     fn write(&mut self, setpoint: Setpoint) -> Result<(), Source> {
@@ -147,17 +199,15 @@ where
     }
 }
 
-impl<B> Pulses for Pca<B>
+impl<B, O> Pulses for Pca<B, O>
 where
     B: I2c<Error: Debug> + Send + 'static,
+    O: OutputPin<Error: Debug> + Send + 'static,
 {
     fn put(&mut self, _: Uptime, setpoint: Setpoint) -> Result<Progress, Source> {
-        if !self.is_ready {
-            self.set_up(setpoint)?;
-        }
-        let written = self.write(setpoint);
+        let written = self.try_put(setpoint);
         if written.is_err() {
-            self.is_ready = false; // perhaps it lost its power: then it has forgotten how it was set up
+            self.give_up();
         }
         written.map(|()| Progress::Done)
     }
@@ -175,14 +225,17 @@ where
                 Err("the chip was reset: its supply failed for a moment; check the wires and the regulator".into())
             }
         });
-        self.is_ready &= verdict.is_ok();
+        if verdict.is_err() {
+            self.give_up();
+        }
         verdict
     }
 
     fn spare(&self) -> Option<Box<dyn Pulses>> {
         let open = std::sync::Arc::clone(&self.open);
         let bus = open().ok();
-        Some(Box::new(Self::with(self.settings, bus, open)))
+        let off = self.off.clone();
+        Some(Box::new(Self::with(self.settings, off, bus, open)))
     }
 }
 

@@ -3,10 +3,10 @@
 //! A pin that is given up must stay as it is: rppal would make it an input again, and the input of a motor driver that
 //! floats is anybody's guess. So the reset on drop is switched off, and neutral is what the caller wrote last.
 //!
-//! Promises: a pin that was opened is low until it is written; a pin is opened once. Knows nothing of: what it switches.
+//! Promises: a pin that was opened has its first level until it is written; a pin is opened once. Knows nothing of: what it switches.
 //! Sources: rppal `gpio` documentation ("Reset on drop", "Exclusive access").
 
-use rppal::gpio::{Error, Gpio, OutputPin};
+use rppal::gpio::{Error, Gpio, OutputPin, Pin};
 
 use super::OpenError;
 
@@ -39,13 +39,25 @@ pub fn gpio() -> Result<Gpio, OpenError> {
 /// # Errors
 /// The pin is in use by another part of this program, or is not there.
 pub fn output(gpio: &Gpio, pin: u8) -> Result<OutputPin, OpenError> {
-    let mut output = gpio
-        .get(pin)
-        .map_err(|source| OpenError::Device {
-            what: format!("BCM {pin} cannot be used"),
-            source: Box::new(source),
-        })?
-        .into_output_low();
+    Ok(kept(take(gpio, pin)?.into_output_low()))
+}
+
+/// An output that is high, and stays as it is when it is dropped.
+///
+/// # Errors
+/// As for [`output`].
+pub fn output_high(gpio: &Gpio, pin: u8) -> Result<OutputPin, OpenError> {
+    Ok(kept(take(gpio, pin)?.into_output_high()))
+}
+
+fn take(gpio: &Gpio, pin: u8) -> Result<Pin, OpenError> {
+    gpio.get(pin).map_err(|source| OpenError::Device {
+        what: format!("BCM {pin} cannot be used"),
+        source: Box::new(source),
+    })
+}
+
+fn kept(mut output: OutputPin) -> OutputPin {
     output.set_reset_on_drop(false);
-    Ok(output)
+    output
 }

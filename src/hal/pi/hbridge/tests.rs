@@ -1,5 +1,7 @@
 //! The bridge on pins that write down what they get: which levels, in which order, and never two directions at once.
 
+use std::sync::Arc;
+
 use super::super::servo::tests::{Record, TestLine, TestPin, setpoint};
 use super::*;
 
@@ -243,11 +245,12 @@ fn the_guard_never_waits_for_the_control_thread() {
     let record = Record::default();
     let mut control = Shared::new(servo_car(NeutralKind::Coast, &record));
     let mut guard = control.spare().unwrap();
-    let held = Arc::clone(&control.0);
-    let writing = held.lock().unwrap();
-    let err = guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap_err();
-    assert!(err.to_string().contains("right now"), "{err}");
-    drop(writing);
+    let writing = control.with(|_| {
+        let err = guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap_err();
+        assert!(err.to_string().contains("right now"), "{err}");
+        Ok(())
+    });
+    writing.unwrap();
     guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
     control.put(Uptime::ZERO, setpoint(1600, 1500)).unwrap();
 }
@@ -256,12 +259,10 @@ fn the_guard_never_waits_for_the_control_thread() {
 fn a_panic_between_two_pins_does_not_lock_the_pins() {
     let record = Record::default();
     let mut guard = Shared::new(servo_car(NeutralKind::Coast, &record));
-    let held = Arc::clone(&guard.0);
-    let _ = std::thread::spawn(move || {
-        let _writing = held.lock().unwrap();
-        panic!("on purpose");
-    })
-    .join();
+    let held = guard.clone();
+    let panicked =
+        std::thread::spawn(move || held.with(|_| -> Result<(), Source> { panic!("on purpose") }));
+    assert!(panicked.join().is_err());
     guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
     assert_eq!(level(&record, "speed"), Some(0));
 }

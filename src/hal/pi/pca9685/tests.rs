@@ -21,12 +21,14 @@ const ORIGINAL: Settings = Settings {
     steering_channel: 1,
     frequency_hz: 60,
     oscillator_hz: 25_000_000,
+    enable_pin: None,
 };
 
-fn car(settings: Settings, expected: &[Transaction]) -> (Pca<Mock>, Mock) {
+fn car(settings: Settings, expected: &[Transaction]) -> (Pca<Mock, Switch>, Mock) {
     let mock = Mock::new(expected);
     let pca = Pca::new(
         settings,
+        None,
         mock.clone(),
         Box::new(|| Err("the test opens no bus".into())),
     );
@@ -191,8 +193,12 @@ struct State {
     registers: [u8; 256],
     transactions: u32,
     fails_at: u32,
-    /// Every pulse that came out: (output, counts), while awake.
+    /// Every pulse that came out: (output, counts), while awake and switched on.
     out: Vec<(u8, u16)>,
+    /// OE is high.
+    is_off: bool,
+    /// What came over the bus and to OE, in order.
+    events: Vec<String>,
 }
 
 impl Chip {
@@ -204,7 +210,71 @@ impl Chip {
             transactions: 0,
             fails_at,
             out: Vec::new(),
+            is_off: false,
+            events: Vec::new(),
         })))
+    }
+
+    /// A car with this chip, and with this pin at its OE.
+    fn car(&self, off: Option<Switch>) -> Pca<Self, Switch> {
+        let again = self.clone();
+        Pca::new(
+            ORIGINAL,
+            off,
+            self.clone(),
+            Box::new(move || Ok(again.clone())),
+        )
+    }
+
+    /// The pin at OE, high as it is opened.
+    fn switch(&self) -> Switch {
+        self.0.lock().unwrap().is_off = true;
+        Switch(self.clone())
+    }
+
+    /// What happened since the last time.
+    fn events(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().events)
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.lock().unwrap().is_off
+    }
+
+    /// Lets the next transaction fail, and none after it.
+    fn fail_next(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.fails_at = state.transactions + 1;
+    }
+}
+
+/// The pin that is wired to OE.
+struct Switch(Chip);
+
+impl Switch {
+    fn set(&self, is_off: bool) {
+        let mut state = self.0.0.lock().unwrap();
+        if state.is_off != is_off {
+            let level = if is_off { "OE high" } else { "OE low" };
+            state.events.push(level.to_owned());
+        }
+        state.is_off = is_off;
+    }
+}
+
+impl embedded_hal::digital::ErrorType for Switch {
+    type Error = core::convert::Infallible;
+}
+
+impl OutputPin for Switch {
+    fn set_low(&mut self) -> Result<(), Self::Error> {
+        self.set(false);
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Self::Error> {
+        self.set(true);
+        Ok(())
     }
 }
 
@@ -222,6 +292,7 @@ impl I2c for Chip {
         let mut state = self.0.lock().unwrap();
         state.transactions += 1;
         if state.transactions == state.fails_at {
+            state.events.push("fails".to_owned());
             return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Data));
         }
         let mut pointer = 0;
@@ -229,6 +300,8 @@ impl I2c for Chip {
             match operation {
                 Operation::Write([register]) => pointer = *register,
                 Operation::Write(bytes) => {
+                    let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                    state.events.push(hex.join(" "));
                     let (first, values) = bytes.split_first().expect("a register");
                     for (place, value) in values.iter().enumerate() {
                         state.registers[usize::from(*first) + place] = *value;
@@ -241,7 +314,7 @@ impl I2c for Chip {
                 }
             }
         }
-        if state.registers[0x00] & 0x10 == 0 {
+        if state.registers[0x00] & 0x10 == 0 && !state.is_off {
             for output in [0, 1] {
                 let at = usize::from(0x08 + 4 * output);
                 let counts = u16::from_le_bytes([state.registers[at], state.registers[at + 1]]);
@@ -257,8 +330,7 @@ fn a_bus_that_fails_at_any_one_transaction_is_told_and_ends_at_neutral() {
     let mut failures = 0;
     for fails_at in 1..=9 {
         let chip = Chip::new(fails_at);
-        let again = chip.clone();
-        let mut pca = Pca::new(ORIGINAL, chip.clone(), Box::new(move || Ok(again.clone())));
+        let mut pca = chip.car(None);
         let mut is_well = true;
         for (throttle, tick) in [(1500, 0), (1600, 1), (1700, 2)] {
             let now = Uptime::from_micros(tick * 5000);
@@ -292,8 +364,108 @@ fn a_bus_that_fails_at_any_one_transaction_is_told_and_ends_at_neutral() {
 #[test]
 fn without_a_chip_the_error_says_which_step_failed() {
     let chip = Chip::new(1);
-    let again = chip.clone();
-    let mut pca = Pca::new(ORIGINAL, chip, Box::new(move || Ok(again.clone())));
+    let mut pca = chip.car(None);
     let err = pca.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap_err();
     assert!(err.to_string().contains("find the chip"), "{err}");
+}
+
+const BOTH_NEUTRAL: &str = "06 00 00 70 01 00 00 70 01";
+const BOTH_MOVING: &str = "06 00 00 88 01 00 00 70 01";
+
+#[test]
+fn the_outputs_are_switched_on_when_the_pulses_are_in_the_chip_and_not_before() {
+    let chip = Chip::new(0);
+    let mut pca = chip.car(Some(chip.switch()));
+    assert!(chip.is_off() && chip.events().is_empty(), "opening is off");
+    pca.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    let events = chip.events();
+    assert_eq!(
+        events,
+        [
+            "fe 65",
+            "00 31",
+            "06 00 00 70 01",
+            "0a 00 00 70 01",
+            "00 21", // awake, and still off
+            BOTH_NEUTRAL,
+            "OE low",
+        ]
+    );
+    pca.put(Uptime::ZERO, setpoint(1600, 1500)).unwrap();
+    drop(pca);
+    assert_eq!(chip.events(), [BOTH_MOVING], "an end leaves it as it is");
+}
+
+#[test]
+fn a_chip_that_a_killed_program_left_at_speed_is_off_until_it_has_neutral() {
+    let chip = Chip::new(0);
+    let mut killed = chip.car(Some(chip.switch()));
+    killed.put(Uptime::ZERO, setpoint(1600, 1500)).unwrap();
+    drop(killed);
+    assert!(!chip.is_off());
+    chip.events();
+    let mut next = chip.car(Some(chip.switch()));
+    assert!(chip.is_off());
+    next.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    assert_eq!(chip.events(), [BOTH_NEUTRAL, "OE low"]);
+    next.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    let state = chip.0.lock().unwrap();
+    assert_eq!(state.out, [(0, 368), (1, 368)], "nothing but neutral");
+}
+
+#[test]
+fn a_chip_that_does_not_answer_is_switched_off_and_on_again_with_its_next_pulses() {
+    let chip = Chip::new(0);
+    let mut pca = chip.car(Some(chip.switch()));
+    pca.put(Uptime::ZERO, setpoint(1600, 1500)).unwrap();
+    chip.events();
+
+    chip.fail_next();
+    assert!(pca.put(Uptime::ZERO, setpoint(1600, 1500)).is_err());
+    assert_eq!(chip.events(), ["fails", "OE high"]);
+    pca.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    assert_eq!(chip.events(), [BOTH_NEUTRAL, "OE low"]);
+
+    chip.fail_next();
+    assert!(pca.look().is_err());
+    assert_eq!(chip.events(), ["fails", "OE high"]);
+    pca.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    assert!(!chip.is_off());
+}
+
+#[test]
+fn a_chip_that_is_never_there_is_never_switched_on() {
+    let chip = Chip::new(1);
+    let mut pca = chip.car(Some(chip.switch()));
+    for _ in 0..3 {
+        assert!(pca.put(Uptime::ZERO, setpoint(1500, 1500)).is_err());
+        assert!(chip.is_off());
+        chip.fail_next();
+    }
+}
+
+#[test]
+fn the_guard_switches_the_same_pin_and_waits_for_nobody() {
+    let chip = Chip::new(0);
+    let mut control = chip.car(Some(chip.switch()));
+    control.put(Uptime::ZERO, setpoint(1600, 1500)).unwrap();
+    let mut guard = control.spare().unwrap();
+    chip.events();
+    guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    assert_eq!(chip.events(), [BOTH_NEUTRAL], "it runs: no gap");
+    chip.fail_next();
+    assert!(guard.put(Uptime::ZERO, setpoint(1500, 1500)).is_err());
+    assert!(chip.is_off());
+
+    // The control thread stands still in the middle of switching: the guard's pulses are out all the same.
+    let off = control.off.clone().unwrap();
+    off.with(|_| {
+        let err = guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap_err();
+        assert!(err.to_string().contains("the other thread"), "{err}");
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(chip.events(), ["fails", "OE high", BOTH_NEUTRAL]);
+    guard.put(Uptime::ZERO, setpoint(1500, 1500)).unwrap();
+    assert!(!chip.is_off());
 }
