@@ -6,6 +6,7 @@
 mod harness;
 
 use harness::board::{Board, Model};
+use harness::terminal::AtTerminal;
 use harness::{Operator, Program, until};
 
 /// Steering and throttle at once, no slew: each command is one change.
@@ -466,6 +467,93 @@ fn the_doctor_tells_how_good_pulses_are_that_software_makes() {
         line.is_some_and(|line| line.contains(" µs (p99)")),
         "{said}"
     );
+}
+
+/// `doctor --hands` on a Pi 4 with an INA219, by somebody who says yes to everything.
+fn examined(board: &Board, loaded_mv: &str, sets: &[&str]) -> (Option<i32>, String) {
+    let mut args = vec!["doctor", "--hands"];
+    let pwm = [
+        "drive.output=pwm",
+        "drive.throttle_slew_permille_per_s=0",
+        "battery.kind=ina219",
+        "battery.address=0x41",
+    ];
+    args.extend(pwm.iter().chain(sets).flat_map(|set| ["--set", set]));
+    let mut command = board.command(&args);
+    command.env("SHIM_LOADED_MV", loaded_mv);
+    let mut person = AtTerminal::start(&command);
+    person.line("to go on: ", "wheels up");
+    person.answer("motor stand still", "y");
+    for (does, asks) in [
+        ("the front wheels turn left", "Did they turn left?"),
+        ("the front wheels turn right", "Did they turn right?"),
+        ("the motor turns forward", "Did the wheels turn forward?"),
+        ("the motor gets a brake", "Did the wheels turn backward?"),
+    ] {
+        person.answer(&format!("Next: {does}"), " ");
+        person.answer(asks, "y");
+    }
+    person.ends()
+}
+
+/// The doctor's line of this name.
+fn line_of<'a>(name: &str, said: &'a str) -> Option<&'a str> {
+    said.lines()
+        .find(|line| line.split_whitespace().nth(1) == Some(name))
+}
+
+/// What was put out on a channel, in microseconds, each change once.
+fn pulses_of(board: &Board, channel: u8) -> Vec<u64> {
+    let start = format!("{}/pwm{channel}/duty_cycle ", board.model.pwm_chip());
+    let mut pulses: Vec<u64> = board
+        .writes()
+        .iter()
+        .filter_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok())
+        .map(|nanos| nanos / 1000)
+        .collect();
+    pulses.dedup();
+    pulses
+}
+
+#[test]
+fn the_doctor_with_a_person_puts_out_these_pulses_with_neutral_between_them() {
+    let board = Board::new("hands", Model::Pi4);
+    let (code, said) = examined(&board, "7200", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    // 0 is the channel being set up. 300 permille of 500 us; 80 permille of 460 us above the dead band; brake, rest and
+    // 80 permille of 500 us.
+    assert_eq!(pulses_of(&board, 1), [0, 1500, 1650, 1500, 1350, 1500]);
+    assert_eq!(
+        pulses_of(&board, 0),
+        [0, 1500, 1576, 1500, 1300, 1500, 1460, 1500]
+    );
+    for channel in [0, 1] {
+        let state = ["duty_cycle", "polarity", "enable"].map(|file| board.pwm(channel, file));
+        assert_eq!(state, ["1500000", "normal", "1"], "channel {channel}");
+    }
+    let battery = line_of("battery", &said);
+    assert_eq!(
+        battery.map(str::trim_end),
+        Some(
+            "ok    battery  7400 mV, 100 mA at rest, 7200 mV, 900 mA at most while the motor turned"
+        )
+    );
+}
+
+#[test]
+fn the_doctor_with_a_person_tells_a_battery_that_breaks_down_and_a_servo_that_is_reversed() {
+    let board = Board::new("hands-load", Model::Pi4);
+    let (code, said) = examined(&board, "6400", &["drive.steering_reversed=true"]);
+    assert_eq!(code, Some(3), "{said}");
+    let battery = line_of("battery", &said);
+    assert!(
+        battery.is_some_and(|line| line.starts_with(
+            "FAIL  battery  6400 mV, 900 mA while the motor turned: below the 6600 mV at which the car cannot be armed"
+        )),
+        "{said}"
+    );
+    assert_eq!(pulses_of(&board, 1), [0, 1500, 1350, 1500, 1650, 1500]);
+    assert_eq!((board.duty(0), board.duty(1)), (1_500_000, 1_500_000));
 }
 
 #[test]

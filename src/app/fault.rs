@@ -7,6 +7,7 @@
 //!   video thread    camera wrapped:  error, panic, three seconds of nothing
 //!   control thread  outputs wrapped: panic, half a second of nothing, half a second of errors
 //!   runtime         a task: panics of link and metrics, both workers busy for two seconds
+//!   doctor --hands  who moves the car is its link: panics of link
 //! ```
 //!
 //! Promises: nothing happens that `sim.faults` does not name. Knows nothing of: what the car does about it.

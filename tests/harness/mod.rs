@@ -20,6 +20,7 @@ pub mod log;
 pub mod operator;
 pub mod pair;
 pub mod proxy;
+pub mod terminal;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

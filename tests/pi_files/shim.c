@@ -12,8 +12,9 @@
 // $SHIM_LOG, if set: one line a write: "/sys/class/pwm/pwmchip0/pwm0/duty_cycle 1500000" or "i2c 40 06 00 00 70 01";
 // "i2c timeout 20 ms" for each bus that was opened and given a limit.
 // $SHIM_I2C_FAIL: the path of a file; while it is there, the bus fails with EREMOTEIO.
-// Sources: linux/gpio.h, linux/i2c-dev.h; NXP PCA9685 rev. 4 7.3.1.1 (power-up state); TI INA219 8.6.3.2
-// (bus voltage: 4 mV in bits 3 to 15).
+// $SHIM_LOADED_MV: what the battery has left, in millivolts, while channel 0 of the PWM chip does not have 1500 us.
+// Sources: linux/gpio.h, linux/i2c-dev.h; NXP PCA9685 rev. 4 7.3.1.1 (power-up state); TI INA219 8.6.3.1 (shunt: 10 uV),
+// 8.6.3.2 (bus voltage: 4 mV in bits 3 to 15, bit 1: measured).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,7 +39,10 @@ struct chip_info { char name[32]; char label[32]; unsigned lines; };
 
 static unsigned char slave_of[1024], bytes[256] = {[0x00] = 0x11, [0x01] = 0x04, [0xFE] = 0x1E};
 static unsigned char pointer_of[128];
-static unsigned short words[128][256] = {[0x41] = {[0x02] = 7400 / 4 << 3}}; /* an INA219 that sees 7.4 V */
+/* An INA219 that sees 7.4 V and 100 mA over 0.1 ohm, measured (bit 1); more current while the motor turns. */
+#define BUS(mv) (unsigned short)((mv) / 4 << 3 | 2)
+#define SHUNT(ma) (unsigned short)((ma) * 10)
+static unsigned short words[128][256] = {[0x41] = {[0x01] = SHUNT(100), [0x02] = BUS(7400)}};
 
 static const char *path_of(int fd) {
     static __thread char path[256];
@@ -94,6 +98,15 @@ static ssize_t i2c_read(int fd, unsigned char *data, size_t count) {
     return (ssize_t)count;
 }
 
+/* What the motor does to its battery: any pulse but 1500 us at channel 0 draws 900 mA, at $SHIM_LOADED_MV. */
+static void load(const char *path, const char *text, int length) {
+    const char *millivolts = getenv("SHIM_LOADED_MV");
+    if (!millivolts || !strstr(path, "/pwm0/duty_cycle")) return;
+    int turns = strncmp(text, "1500000", (size_t)length) != 0;
+    words[0x41][0x01] = turns ? SHUNT(900) : SHUNT(100);
+    words[0x41][0x02] = turns ? BUS(atoi(millivolts)) : BUS(7400);
+}
+
 static ssize_t noted(int fd, const void *data, size_t count) {
     if (!getenv("SHIM_LOG")) return 0;
     const char *path = path_of(fd);
@@ -101,6 +114,7 @@ static ssize_t noted(int fd, const void *data, size_t count) {
         char line[512];
         int length = (int)count;
         while (length > 0 && ((const char *)data)[length - 1] == '\n') length--;
+        load(path, data, length);
         snprintf(line, sizeof line, "%s %.*s\n", path, length, (const char *)data);
         note(line);
     }

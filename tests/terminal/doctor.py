@@ -12,7 +12,7 @@ import termios
 import time
 from pathlib import Path
 
-from program import Program, run, who_types_something_else_moves_nothing
+from program import PATIENCE_S, Program, run, who_types_something_else_moves_nothing
 
 NEUTRAL = (1500, 1500)
 STILL, LEFT, RIGHT = "motor stand still", "Did they turn left?", "Did they turn right?"
@@ -40,6 +40,17 @@ class Doctor(Program):
     def go(self, does):
         """Lets the next movement begin."""
         self.answer(f"Next: {does}", " ")
+
+    def again(self, over):
+        """Repeats a movement, with Space at each question, until something holds."""
+        end = time.monotonic() + PATIENCE_S
+        while not over():
+            assert time.monotonic() < end, f"the screen: {self.said[-600:]!r}"
+            asked = self.said.find("q: end  ", self.answered + 1)
+            if asked >= 0:
+                self.answered = asked
+                self.type(" ")
+            self.read(0.02)
 
     def line(self, name):
         """The line of a step, as it is printed at the end."""
@@ -196,6 +207,32 @@ def a_program_that_was_frozen_is_neutral_when_it_goes_on_and_says_so(car):
     assert car.line("forward")[1].startswith("the car stopped by itself: "), car.line("forward")
 
 
+def a_panic_of_the_control_thread_is_neutral_and_a_line(car):
+    car.to_forward()
+    # It is due at its time, most likely while the motor turns.
+    car.again(lambda: "sim.faults: control-panic" in car.said)
+    car.until("neutral", lambda: car.pulses() == NEUTRAL)
+    written = len(car.writes())
+    car.again(lambda: "Next: the motor gets a brake pulse" in car.said)
+    car.answer("Next: the motor gets a brake pulse", " ")
+    assert car.ends() == 3
+    for name in ("forward", "reverse"):
+        mark, words = car.line(name)
+        assert mark == "FAIL" and words.startswith("the control thread has ended at neutral"), (mark, words)
+    assert len(car.writes()) == written, "something moved after the panic"
+    assert max(write["throttle_us"] for write in car.writes()) > 1550, "the motor never turned"
+
+
+def a_panic_of_the_doctor_while_the_motor_turns_is_neutral(car):
+    before = termios.tcgetattr(car.terminal)
+    car.to_forward()
+    car.again(lambda: "sim.faults: link-panic" in car.said)
+    assert car.ends() == 1
+    assert max(write["throttle_us"] for write in car.writes()) > 1550, "the motor never turned"
+    assert car.pulses() == NEUTRAL
+    assert termios.tcgetattr(car.terminal) == before, "the terminal is not as it was"
+
+
 def another_program_at_the_outputs_is_a_refusal(car):
     car.sure()
     car.until_says(STILL)
@@ -244,17 +281,24 @@ CHECKS = [
     a_signal_while_the_motor_turns_is_neutral,
     a_terminal_that_takes_no_more_output_is_neutral,
     a_program_that_was_frozen_is_neutral_when_it_goes_on_and_says_so,
+    a_panic_of_the_control_thread_is_neutral_and_a_line,
+    a_panic_of_the_doctor_while_the_motor_turns_is_neutral,
     who_types_something_else_moves_nothing,
     another_program_at_the_outputs_is_a_refusal,
     without_a_terminal_it_is_refused,
     a_lap_sensor_that_cannot_be_opened_is_a_line,
 ]
-LAP = ["--set", "lap.kind=magnetic", "--set", "lap.chip=/nowhere/gpiochip0"]
+# Due this long after the start; the movement is repeated until then.
+SETS = {
+    a_lap_sensor_that_cannot_be_opened_is_a_line: ["--set", "lap.kind=magnetic", "--set", "lap.chip=/nowhere/gpiochip0"],
+    a_panic_of_the_control_thread_is_neutral_and_a_line: ["--set", "sim.faults=control-panic@8000"],
+    a_panic_of_the_doctor_while_the_motor_turns_is_neutral: ["--set", "sim.faults=link-panic@8000"],
+}
 
 
 def make(binary, folder):
     def of(check):
-        words = ["doctor", "--hands"] + (LAP if check is a_lap_sensor_that_cannot_be_opened_is_a_line else [])
+        words = ["doctor", "--hands", *SETS.get(check, [])]
         car = Doctor(binary, folder, check.__name__, words)
         car.binary, car.folder, car.name = binary, folder, check.__name__
         return car

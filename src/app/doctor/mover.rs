@@ -18,6 +18,7 @@ use crate::app::calibrate::desk::PERIOD;
 use crate::app::calibrate::screen;
 use crate::app::chassis::Chassis;
 use crate::app::clock;
+use crate::config::FaultKind;
 use crate::logic::failsafe::State;
 use crate::logic::units::{LeaseId, Seq, Steering, Throttle};
 use crate::logic::wire::{ArmCommand, DriveCommand, Incoming, LeaseCommand, Want};
@@ -77,6 +78,9 @@ impl<'a> Mover<'a> {
     fn armed(&mut self, person: &mut dyn Person) -> Result<Moved, Gone> {
         let until = clock::now().after(ARM_LIMIT + self.esc_arming);
         loop {
+            if self.chassis.control.has_ended() {
+                return Ok(ended());
+            }
             self.drive(Throttle::default(), Steering::default());
             let (seq, t_ms) = self.stamp();
             let lease = self.lease;
@@ -94,15 +98,16 @@ impl<'a> Mover<'a> {
                 }
                 _ => {}
             }
-            if self.chassis.control.has_ended() {
-                return Ok(Moved::Refused("the control thread has ended".to_owned()));
-            }
         }
     }
 
     fn hold(&mut self, person: &mut dyn Person, step: &Step) -> Result<Moved, Gone> {
         let until = clock::now().after(step.length);
         while clock::now() < until {
+            // What it said last is no news any more.
+            if self.chassis.control.has_ended() {
+                return Ok(ended());
+            }
             self.drive(step.throttle, step.steering);
             if person.key(PERIOD)?.is_some() {
                 return Ok(Moved::Stopped);
@@ -115,6 +120,7 @@ impl<'a> Mover<'a> {
                     "the car stopped by itself: {cause}"
                 )));
             }
+            self.chassis.faults.panic_if(FaultKind::LinkPanic);
         }
         Ok(Moved::Done)
     }
@@ -143,4 +149,12 @@ impl<'a> Mover<'a> {
             .update(|intent, holder| intent.fold(now, &incoming, holder));
         while self.chassis.control.events.try_recv().is_ok() {} // nobody reads a log here
     }
+}
+
+/// The control thread panicked; it wrote neutral before it ended.
+fn ended() -> Moved {
+    Moved::Refused(
+        "the control thread has ended at neutral, which is a bug; please report the message above"
+            .to_owned(),
+    )
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::app::calibrate::terminal::Terminal;
 use crate::app::clock;
+use crate::logic::units::Uptime;
 
 /// How long an answer is waited for. choice: time to walk around the car and look; then the car is left as it is, neutral.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,14 +70,19 @@ pub(super) trait Person {
 
     /// The key that he presses within this time, or none.
     fn key(&mut self, wait: Duration) -> Result<Option<Key>, Gone>;
+
+    /// The time by his watch.
+    fn now(&self) -> Uptime {
+        clock::now()
+    }
 }
 
 /// Asks until one of these keys is pressed.
 pub(super) fn ask(person: &mut dyn Person, question: &str, keys: &[Key]) -> Result<Key, Gone> {
     while person.key(Duration::ZERO)?.is_some() {} // typed before the question
     person.tell(question)?;
-    let until = clock::now().after(PATIENCE);
-    while clock::now() < until {
+    let until = person.now().after(PATIENCE);
+    while person.now() < until {
         if let Some(key) = person.key(LOOK)?
             && keys.contains(&key)
         {
@@ -140,12 +146,17 @@ pub(super) mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::app::calibrate::desk::PERIOD;
 
     /// Somebody who presses these keys, one each time he is asked, and remembers what he was told.
+    ///
+    /// His watch goes on only while a key is waited for, and then at once: a minute without an answer takes no time. What
+    /// moves a car looks for keys more often than a question does ([`PERIOD`]), and there time is what it is.
     #[derive(Default)]
     pub(in crate::app::doctor) struct Scripted {
         pub(in crate::app::doctor) keys: VecDeque<Option<Key>>,
         pub(in crate::app::doctor) told: String,
+        pub(in crate::app::doctor) waited: Duration,
     }
 
     impl Person for Scripted {
@@ -154,9 +165,41 @@ pub(super) mod tests {
             Ok(())
         }
 
-        fn key(&mut self, _: Duration) -> Result<Option<Key>, Gone> {
-            Ok(self.keys.pop_front().flatten())
+        fn key(&mut self, wait: Duration) -> Result<Option<Key>, Gone> {
+            let key = self.keys.pop_front().flatten();
+            if key.is_none() {
+                self.waited += wait;
+                if wait <= PERIOD {
+                    std::thread::sleep(wait);
+                }
+            }
+            Ok(key)
         }
+
+        fn now(&self) -> Uptime {
+            Uptime::ZERO.after(self.waited)
+        }
+    }
+
+    #[test]
+    fn a_question_that_nobody_answers_ends_after_a_minute_and_not_before() {
+        let asked = |keys: &[(u32, Key)]| {
+            let mut person = Scripted::default();
+            person.keys.push_back(None); // typed before the question: nothing
+            let looks = PATIENCE.as_millis() / LOOK.as_millis();
+            for look in 0..u32::try_from(looks).unwrap() {
+                let pressed = keys.iter().find(|(at, _)| *at == look);
+                person.keys.push_back(pressed.map(|(_, key)| *key));
+            }
+            let answer = ask(&mut person, "did it?", &[Key::Yes]);
+            (answer, person.waited)
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(asked(&[]), (Err(Gone::Silent), minute));
+        // The last look of the minute still counts, and another key is no answer.
+        assert_eq!(asked(&[(1199, Key::Yes)]), (Ok(Key::Yes), LOOK * 1199));
+        let other = asked(&[(5, Key::Go), (700, Key::Unknown)]);
+        assert_eq!(other, (Err(Gone::Silent), minute));
     }
 
     #[test]

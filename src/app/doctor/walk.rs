@@ -180,3 +180,42 @@ fn lap(part: &Lap, person: &mut dyn Person, lines: &mut Lines) -> Result<(), Gon
     lines.push(("lap", found));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::person::tests::Scripted;
+    use super::*;
+    use crate::config::{Machine, RawConfig, Source};
+
+    #[test]
+    fn who_goes_away_without_a_word_leaves_the_car_at_neutral() {
+        let log = std::env::temp_dir().join(format!("spidercar-walk-{}", std::process::id()));
+        let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
+        let mut config = Config::from_raw(&raw, &Machine).unwrap();
+        config.sim.actuator_log = Some(log.clone());
+        let mut chassis = Chassis::start(&config, At::AtTheCar).unwrap();
+        let mut person = Scripted::default();
+        let keys = [None, Some(Key::Yes), None, Some(Key::Go)];
+        person.keys.extend(keys);
+        let mut lines = Lines::new();
+
+        let ended = outputs(&config, &chassis, &mut person, &mut lines);
+        assert_eq!(ended, Err(Gone::Silent));
+        assert!(
+            person.told.contains("Did they turn left?"),
+            "{}",
+            person.told
+        );
+        let names: Vec<_> = lines.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["still"], "what was answered is kept");
+
+        let _ = chassis.control.stop();
+        drop(chassis);
+        let written = std::fs::read_to_string(&log).unwrap();
+        assert!(written.contains("\"steering_us\":1650"), "{written}");
+        let last = written.lines().last().unwrap();
+        let neutral = "\"throttle_us\":1500,\"steering_us\":1500";
+        assert!(last.contains(neutral), "{written}");
+        std::fs::remove_file(log).unwrap();
+    }
+}
