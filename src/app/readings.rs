@@ -244,6 +244,81 @@ mod tests {
     }
 
     #[test]
+    fn every_reading_and_every_count_is_told_under_its_own_name() {
+        let readings = Readings::default();
+        let gauges = [
+            &readings.battery,
+            &readings.battery_mv,
+            &readings.battery_ma,
+            &readings.temp_celsius,
+            &readings.throttled,
+            &readings.under_voltage,
+            &readings.wifi_dbm,
+            &readings.modem_percent,
+            &readings.cpu_permille,
+            &readings.mem_free_kb,
+            &readings.up_s,
+            &readings.laps,
+            &readings.last_lap_ms,
+        ];
+        for (gauge, value) in gauges.into_iter().zip(1_i64..) {
+            gauge.set(Some(value));
+        }
+        let counters = [
+            &readings.sensor_errors,
+            &readings.laps_early,
+            &readings.edges_lost,
+            &readings.laps_untold,
+            &readings.link_drops,
+            &readings.link_failures,
+            &readings.restarts,
+            &readings.video_restarts,
+            &readings.output_errors,
+            &readings.unsent,
+        ];
+        for (counter, value) in counters.into_iter().zip(21..) {
+            counter.add(value);
+        }
+        readings.sensed(at_ms(1));
+        let wanted = Board {
+            battery: Some(1),
+            battery_mv: Some(2),
+            battery_ma: Some(3),
+            temp_celsius: Some(4),
+            throttled: Some(5),
+            under_voltage: Some(6),
+            wifi_dbm: Some(7),
+            modem_percent: Some(8),
+            cpu_permille: Some(9),
+            mem_free_kb: Some(10),
+            up_s: Some(11),
+            laps: Some(12),
+            last_lap_ms: Some(13),
+            sensor_errors: 21,
+            laps_early: 22,
+            edges_lost: 23,
+            laps_untold: 24,
+            link_drops: 25,
+            link_failures: 26,
+            restarts: 27,
+            video_restarts: 28,
+            output_errors: 29,
+            unsent: 30,
+            ..Board::default()
+        };
+        assert_eq!(readings.report(at_ms(1)), wanted);
+    }
+
+    #[test]
+    fn what_is_taken_from_a_counter_is_gone() {
+        let counter = Counter::default();
+        counter.add(5);
+        assert_eq!((counter.take(), counter.take()), (5, 0));
+        counter.count();
+        assert_eq!((counter.get(), counter.take()), (1, 1));
+    }
+
+    #[test]
     fn without_any_sensor_the_report_is_empty() {
         assert_eq!(Readings::default().report(at_ms(1)), Board::default());
     }

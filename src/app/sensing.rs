@@ -293,9 +293,7 @@ impl Laps {
         let lap_ms = pass
             .lap
             .map(|lap| i64::try_from(lap.as_millis()).unwrap_or(i64::MAX));
-        if lap_ms.is_some() {
-            readings.last_lap_ms.set(lap_ms);
-        }
+        readings.last_lap_ms.set(lap_ms);
         tracing::info!(lap = pass.count, lap_ms, "the car passed the line");
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             self.passes.try_send(pass)

@@ -209,6 +209,32 @@ fn a_pass_during_a_failure_is_told_by_the_levels() {
 }
 
 #[test]
+fn a_lap_sensor_that_has_seen_nothing_has_counted_none() {
+    let board = board();
+    let (_sensing, _passes) = watch(&Script::default(), &board);
+    wait_until("it is there", || board.readings.laps.get() == Some(0_u32));
+    assert_eq!(board.readings.last_lap_ms.get::<u32>(), None);
+}
+
+#[test]
+fn a_pass_that_came_too_soon_is_counted_and_not_told() {
+    let board = board();
+    let script = Script::new(&[PASS, PASS].concat());
+    let mut part = script.part();
+    part.config.minimum = Duration::from_secs(60);
+    let parts = Parts {
+        lap: Some(part),
+        ..nothing_else()
+    };
+    let (_sensing, passes) = Sensing::start(parts, &board).unwrap();
+    wait_until("the second was too soon", || {
+        board.readings.laps_early.get() == 1
+    });
+    assert_eq!(passes.try_iter().count(), 1);
+    assert_eq!(board.readings.laps.get(), Some(1_u32));
+}
+
+#[test]
 fn lost_edges_are_counted() {
     let board = board();
     let script = Script::new(&[&[Does::Lose(7)][..], &PASS].concat());
@@ -357,6 +383,90 @@ fn a_critical_battery_forbids_arming_and_a_failing_monitor_does_not_allow_it() {
         1024,
         "the bit that telemetry shows"
     );
+}
+
+#[test]
+fn a_low_battery_is_a_warning_and_no_reason_not_to_arm() {
+    let board = board();
+    let mut slow = slow(&board, Path::new("/nowhere"), &[Ok(Some(6_999))]);
+    slow.look(at_s(10));
+    assert_eq!(board.readings.report(at_s(10)).battery, Some(1));
+    assert!(!board.health(at_s(10)).battery_low);
+}
+
+#[test]
+fn a_failing_monitor_has_no_reading_and_is_opened_anew() {
+    let board = board();
+    let answers = [Ok(Some(7_400)), Ok(Some(3_000)), Err(()), Ok(None)];
+    let mut slow = slow(&board, Path::new("/nowhere"), &answers);
+    let opened = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::clone(&opened);
+    if let Some(battery) = &mut slow.battery {
+        let mut open = std::mem::replace(
+            &mut battery.part.open,
+            Box::new(|| Err(failure("open it twice"))),
+        );
+        battery.part.open = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            open()
+        });
+    }
+    let told = |second| {
+        let report = board.readings.report(at_s(second));
+        (report.battery_mv, report.battery_ma)
+    };
+    slow.look(at_s(10));
+    assert_eq!(told(10), (Some(7_400), Some(-12)));
+    slow.look(at_s(11));
+    assert_eq!(told(11), (Some(6_667), Some(-12)), "smoothed over 5 s");
+    assert_eq!(opened.load(Ordering::Relaxed), 1, "once");
+    slow.look(at_s(12));
+    assert_eq!(told(12), (None, None));
+    slow.look(at_s(13));
+    assert_eq!(opened.load(Ordering::Relaxed), 2, "and again");
+}
+
+#[test]
+fn what_the_board_says_of_itself_is_told_each_under_its_name() {
+    let board = board();
+    let root = std::env::temp_dir().join(format!("spidercar-own-{}", std::process::id()));
+    let file = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    file("proc/loadavg", "0.52 0.40 0.30 1/123 4567\n");
+    file("proc/uptime", "12345.67 45678.90\n");
+    file("proc/meminfo", "MemAvailable:  612345 kB\n");
+    file("proc/stat", "cpu  100 0 0 400 0 0 0 0 0 0\n");
+    let mmcli = root.join("mmcli");
+    let answer = r#"{"modem":{"generic":{"signal-quality":{"recent":"yes","value":"67"}}}}"#;
+    // Written beside it and moved: a program that is being written cannot be run.
+    file("mmcli.part", &format!("#!/bin/sh\necho '{answer}'\n"));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(root.join("mmcli.part"), executable).unwrap();
+    fs::rename(root.join("mmcli.part"), &mmcli).unwrap();
+
+    let mut slow = slow(&board, &root, &[]);
+    (slow.battery, slow.modem) = (None, Modem::new(&mmcli));
+    slow.look(at_s(1));
+    file("proc/stat", "cpu  130 0 0 470 0 0 0 0 0 0\n");
+    slow.look(at_s(2));
+    let report = board.readings.report(at_s(2));
+    assert_eq!(report.cpu_permille, Some(300), "30 of 100");
+    let load = board.readings.load_permille.get::<u16>();
+    assert!(load.is_some_and(|load| load != 300), "{load:?}");
+    assert_eq!(
+        (report.up_s, report.mem_free_kb),
+        (Some(12_345), Some(612_345))
+    );
+    let mut second = 2;
+    wait_until("the modem has answered", || {
+        second += 1;
+        slow.look(at_s(second));
+        board.readings.modem_percent.get() == Some(67_u8)
+    });
+    fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]

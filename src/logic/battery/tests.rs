@@ -57,6 +57,16 @@ fn a_warning_is_taken_back_only_three_percent_higher() {
 }
 
 #[test]
+fn the_smoothed_voltage_is_told_to_the_nearest_millivolt() {
+    let mut battery = Battery::new(CONFIG);
+    battery.sample(at_ms(0), 7_000);
+    battery.sample(at_ms(5_000), 7_001); // half old, half new
+    assert_eq!(battery.millivolts(), Some(7_001));
+    battery.sample(at_ms(5_000), 0); // no time passed: it counts for nothing
+    assert_eq!(battery.millivolts(), Some(7_001));
+}
+
+#[test]
 fn nothing_measured_is_no_warning() {
     let battery = Battery::new(CONFIG);
     assert_eq!((battery.level(), battery.millivolts()), (Good, None));

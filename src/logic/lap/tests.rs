@@ -237,6 +237,22 @@ fn lost_edges_are_made_up_for_by_the_levels() {
 }
 
 #[test]
+fn after_lost_edges_each_pin_has_its_own_level() {
+    for (levels, pins, wanted) in [
+        ([true, false], Pins::Any, true),
+        ([false, true], Pins::Any, true),
+        ([true, false], Pins::All, false),
+        ([false, true], Pins::All, false),
+        ([true, true], Pins::All, true),
+    ] {
+        let mut detector = detector(pins);
+        assert_eq!(detector.resync(levels, at(10_000)), None);
+        detector.advance(at(10_000 + DEBOUNCE_US));
+        assert_eq!(detector.is_over(), wanted, "{levels:?} {pins:?}");
+    }
+}
+
+#[test]
 fn an_edge_that_is_older_than_the_one_before_is_not_older_for_it() {
     let mut detector = detector(Pins::One);
     detector.edge(Pin::First, true, at(10_000));
