@@ -16,7 +16,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -26,29 +26,22 @@ use super::parts::chain;
 use super::readings::Readings;
 use crate::hal::health::BoardProbe;
 use crate::hal::modem::Modem;
-use crate::hal::sensor::{BatteryMonitor, LapEvent, LapSensor, SensorError};
-use crate::logic::battery::{Battery, BatteryConfig, BatteryLevel};
+use crate::hal::sensor::{BatteryMonitor, LapSensor, SensorError};
+use crate::logic::battery::BatteryConfig;
 use crate::logic::heat::Heat;
-use crate::logic::lap::{LapConfig, LapDetector, Pass};
-use crate::logic::units::Uptime;
+use crate::logic::lap::{LapConfig, Pass};
 
 pub mod devices;
+mod laps;
+mod slow;
 #[cfg(test)]
 mod tests;
 
+use laps::Laps;
+use slow::{BatteryWatch, Slow, Warned};
+
 /// Passes on their way to the wire. choice: more than a car makes in any loss of the link that it is still driven after.
 pub const PASS_ROOM: usize = 64;
-
-/// How often the slow sensors are read. choice: what they measure moves over seconds.
-const SLOW: Duration = Duration::from_secs(1);
-
-/// How often the lap thread looks whether it should end. choice: an exit is not noticed to take longer.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// How late an edge may reach us after its own time. choice: the kernel's interrupt threads run before all of ours, and
-/// some 100 µs after the interrupt; a level is taken to have held only when this has passed too. It delays no time that is
-/// told.
-const EDGE_LAG: Duration = Duration::from_millis(20);
 
 /// Wait before a sensor that failed is tried again: doubled each time, up to the second one. choice: a loose plug is back
 /// at once, and a chip that was never there costs an attempt in half a minute.
@@ -216,235 +209,5 @@ fn pause(stop: &AtomicBool, wait: Duration) {
     let until = clock::now().after(wait);
     while !stop.load(Ordering::Relaxed) && clock::now() < until {
         thread::park_timeout(until.since(clock::now()));
-    }
-}
-
-struct Laps {
-    part: LapPart,
-    board: Arc<Board>,
-    passes: SyncSender<Pass>,
-    trouble: Trouble,
-}
-
-impl Laps {
-    fn run(mut self, stop: &AtomicBool) {
-        let mut detector = None;
-        while !stop.load(Ordering::Relaxed) {
-            let Err(err) = guarded("lap sensor", || self.watch(&mut detector, stop)) else {
-                return;
-            };
-            let wait = self.trouble.failed(&self.board.readings, &err);
-            pause(stop, wait);
-        }
-    }
-
-    /// Watches an opened sensor until it is time to end, or it fails. The detector outlives it: a plug that was loose for a
-    /// moment does not start the count anew.
-    fn watch(
-        &mut self,
-        detector: &mut Option<LapDetector>,
-        stop: &AtomicBool,
-    ) -> Result<(), SensorError> {
-        let mut sensor = (self.part.open)()?;
-        let levels = sensor.levels()?;
-        let now = clock::now();
-        let detector = match detector {
-            Some(detector) => {
-                let pass = detector.resync(levels, now);
-                self.tell(pass);
-                detector
-            }
-            None => detector.insert(LapDetector::new(self.part.config, now, levels)),
-        };
-        if self.board.readings.laps.get::<u32>().is_none() {
-            self.board.readings.laps.set(Some(0_u8));
-        }
-        self.trouble.works();
-        while !stop.load(Ordering::Relaxed) {
-            let now = clock::now();
-            let wait = detector.next_at().after(EDGE_LAG).since(now).min(LOOK);
-            let early = detector.early();
-            let pass = match sensor.wait(wait)? {
-                Some(LapEvent::Edge { pin, is_over, at }) => detector.edge(pin, is_over, at),
-                Some(LapEvent::Lost { edges, levels, at }) => {
-                    self.board.readings.edges_lost.add(edges);
-                    tracing::warn!(
-                        edges,
-                        "lap sensor: it bounces faster than its edges can be read"
-                    );
-                    detector.resync(levels, at)
-                }
-                // Nothing was left unread after `now`: so all edges that are older than the lag have been told.
-                None => detector.advance(clock::before(now, EDGE_LAG)),
-            };
-            let too_early = detector.early().wrapping_sub(early);
-            self.board.readings.laps_early.add(too_early);
-            self.tell(pass);
-        }
-        Ok(())
-    }
-
-    fn tell(&self, pass: Option<Pass>) {
-        let Some(pass) = pass else {
-            return;
-        };
-        let readings = &self.board.readings;
-        readings.laps.set(Some(pass.count));
-        let lap_ms = pass
-            .lap
-            .map(|lap| i64::try_from(lap.as_millis()).unwrap_or(i64::MAX));
-        readings.last_lap_ms.set(lap_ms);
-        tracing::info!(lap = pass.count, lap_ms, "the car passed the line");
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.passes.try_send(pass)
-        {
-            readings.laps_untold.count();
-        }
-    }
-}
-
-struct Slow {
-    board: Arc<Board>,
-    probe: BoardProbe,
-    modem: Modem,
-    heat: Heat,
-    battery: Option<BatteryWatch>,
-    warned: Warned,
-}
-
-/// What was said of the board, so that only a change is.
-#[derive(Default)]
-struct Warned {
-    is_hot: bool,
-    is_weak: bool,
-}
-
-impl Slow {
-    fn run(mut self, stop: &AtomicBool) {
-        let mut due_at = clock::now();
-        while !stop.load(Ordering::Relaxed) {
-            self.look(clock::now());
-            due_at = due_at.after(SLOW).max(clock::now());
-            pause(stop, due_at.since(clock::now()));
-        }
-    }
-
-    fn look(&mut self, now: Uptime) {
-        let state = self.probe.read();
-        let readings = &self.board.readings;
-        readings
-            .temp_celsius
-            .set(state.milli_celsius.map(|milli| milli.div_euclid(1000)));
-        readings.throttled.set(state.throttled);
-        readings
-            .under_voltage
-            .set(state.under_voltage.map(i64::from));
-        readings.wifi_dbm.set(state.wifi_dbm);
-        readings.cpu_permille.set(state.cpu_permille);
-        readings.mem_free_kb.set(state.mem_free_kb);
-        readings.up_s.set(state.up_s);
-        readings.load_permille.set(state.load_permille);
-        readings.own_mem_kb.set(state.own_mem_kb);
-        readings.modem_percent.set(self.modem.poll(now));
-        if let Some(milli_celsius) = state.milli_celsius {
-            let is_hot = self.heat.sample(milli_celsius);
-            readings.set_board_hot(is_hot);
-            self.warned.heat(is_hot, milli_celsius);
-        }
-        self.warned.supply(state.under_voltage.unwrap_or(false));
-        if let Some(battery) = &mut self.battery {
-            battery.look(now, readings);
-        }
-        readings.sensed(now);
-    }
-}
-
-impl Warned {
-    fn heat(&mut self, is_hot: bool, milli_celsius: i32) {
-        let celsius = milli_celsius / 1000;
-        match (self.is_hot, is_hot) {
-            (false, true) => tracing::warn!(
-                celsius,
-                "the board is hot: the car cannot be armed until it is cooler"
-            ),
-            (true, false) => tracing::info!(celsius, "the board is cool enough again"),
-            (true, true) | (false, false) => {}
-        }
-        self.is_hot = is_hot;
-    }
-
-    fn supply(&mut self, is_weak: bool) {
-        match (self.is_weak, is_weak) {
-            (false, true) => tracing::warn!(
-                "the board's supply is too weak; use a stronger regulator or thicker wires"
-            ),
-            (true, false) => tracing::info!("the board's supply is good again"),
-            (true, true) | (false, false) => {}
-        }
-        self.is_weak = is_weak;
-    }
-}
-
-/// The battery, its monitor and what is wrong with it.
-struct BatteryWatch {
-    part: BatteryPart,
-    monitor: Option<Box<dyn BatteryMonitor>>,
-    battery: Battery,
-    trouble: Trouble,
-    retry_at: Uptime,
-}
-
-impl BatteryWatch {
-    fn new(part: BatteryPart) -> Self {
-        Self {
-            battery: Battery::new(part.config),
-            part,
-            monitor: None,
-            trouble: Trouble::new("battery"),
-            retry_at: Uptime::ZERO,
-        }
-    }
-
-    fn look(&mut self, now: Uptime, readings: &Readings) {
-        if now < self.retry_at {
-            return; // absent meanwhile
-        }
-        match guarded("battery", || self.read()) {
-            Ok(None) => {} // its first measurement is on its way
-            Ok(Some(power)) => {
-                self.trouble.works();
-                let before = self.battery.level();
-                let level = self.battery.sample(now, power.millivolts);
-                readings.battery.set(Some(level.code()));
-                readings.battery_mv.set(self.battery.millivolts());
-                readings.battery_ma.set(Some(power.milliamperes));
-                readings.set_battery_low(level == BatteryLevel::Critical);
-                if level != before {
-                    let millivolts = self.battery.millivolts();
-                    tracing::warn!(
-                        from = before.word(),
-                        to = level.word(),
-                        millivolts,
-                        "battery"
-                    );
-                }
-            }
-            Err(err) => {
-                // What it was last good for still forbids arming, or does not; but there is no reading to show.
-                readings.battery.set(None::<u8>);
-                readings.battery_mv.set(None::<u16>);
-                readings.battery_ma.set(None::<i32>);
-                self.monitor = None;
-                self.retry_at = now.after(self.trouble.failed(readings, &err));
-            }
-        }
-    }
-
-    fn read(&mut self) -> Result<Option<crate::hal::sensor::Power>, SensorError> {
-        let monitor = match &mut self.monitor {
-            Some(monitor) => monitor,
-            None => self.monitor.insert((self.part.open)()?),
-        };
-        monitor.read()
     }
 }

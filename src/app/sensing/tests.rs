@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::*;
-use crate::hal::sensor::Power;
+use crate::hal::sensor::{LapEvent, Power};
 use crate::logic::failsafe::{Cause, Refusals, State};
 use crate::logic::intent::Intent;
 use crate::logic::lap::{Pin, Pins};
-use crate::logic::units::Kbps;
+use crate::logic::units::{Kbps, Uptime};
 
 fn board() -> Arc<Board> {
     let config = crate::config::RawConfig::read(
