@@ -81,11 +81,15 @@ def _padded(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class System:
-    """A kernel, the modules that a machine wants (`name`, or `name setting=value`), and packages with libraries."""
+    """A kernel, the modules that a machine wants (`name`, or `name setting=value`), and packages with libraries.
+
+    `built` are modules that the kernel's package lacks, by name.
+    """
 
     arch: str
     modules: tuple[str, ...]
     library_packages: tuple[str, ...] = ()
+    built: tuple[tuple[str, Path], ...] = ()
 
     def root(self) -> Path:
         """The unpacked packages."""
@@ -95,12 +99,12 @@ class System:
     def kernel(self) -> "Kernel":
         """The kernel."""
         (folder,) = (self.root() / "usr/lib/modules").iterdir()
-        return Kernel(folder)
+        return Kernel(folder, self.built)
 
     def base(self, network: str) -> Path:
         """The archive that every boot of this system begins with."""
         root, init = self.root(), (HERE / "init.sh").read_bytes()
-        ingredients = [root.name, *self.modules, network, init, Path(__file__).read_bytes()]
+        ingredients = [root.name, *self.modules, *(str(path) for _, path in self.built), network, init, Path(__file__).read_bytes()]
 
         def make(path: Path) -> None:
             archive, settings = Archive(), dict(one.partition(" ")[::2] for one in self.modules)
@@ -121,9 +125,10 @@ class System:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's folder of modules, where Debian keeps the kernel too."""
+    """A kernel's folder of modules, where Debian keeps the kernel too, and modules beside those of its package."""
 
     folder: Path
+    built: tuple[tuple[str, Path], ...] = ()
 
     @property
     def image(self) -> Path:
@@ -134,6 +139,7 @@ class Kernel:
         """The files of these modules and of what they need, each after its needs."""
         builtin = {_plain(Path(line).stem) for line in (self.folder / "modules.builtin").read_text().split()}
         files = {_plain(path.name.split(".")[0]): path for path in self.folder.glob("kernel/**/*.ko*")}
+        files.update({_plain(name): path for name, path in self.built})
         ordered: dict[str, bytes] = {}
 
         def add(name: str) -> None:

@@ -19,9 +19,10 @@ def cache() -> Path:
     return Path(os.environ.get("SPIDERCAR_CACHE", Path.home() / ".cache/spidercar"))
 
 
-def unpacked(name: str, arch: str, *packages: str, newest: bool = False) -> Path:
-    """The folder with these packages and all that they need, for one architecture."""
-    command = [TOP / "scripts/debian-root.sh", name, "--arch", arch, *(["--newest"] if newest else []), *packages]
+def unpacked(name: str, arch: str, *packages: str, newest: bool = False, configure: bool = False) -> Path:
+    """The folder with these packages and all that they need, for one architecture; to be entered with `configure`."""
+    options = [*(["--newest"] if newest else []), *(["--configure"] if configure else [])]
+    command = [TOP / "scripts/debian-root.sh", name, "--arch", arch, *options, *packages]
     made = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Path(made.stdout.strip())
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Runs all checks on emulated machines: what they promise (check_machines.py), lap sensors on a kernel with gpio-sim
 # (check_laps.py, which runs tests/lap_gpio_sim.rs), CSI cameras through libcamera (check_libcamera.py, which runs
-# tests/csi_virtual.rs, and camera_publish.py), and the driven Pi (pi_drive.sh).
+# tests/csi_virtual.rs, and camera_publish.py) and into an encoder of the kernel (tests/zero_copy.rs), and the driven Pi
+# (pi_drive.sh).
 #
 # usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
 # Runs where: an amd64 Debian, as root. Needs: cargo, what scripts/prepare.sh test installs; Debian's mirror the first time.
-# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 800 MB for the machines, 4 GB for the build; what is started is ended.
+# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 1.4 GB for the machines, 4 GB for the build; what is started is ended.
 # Prints a line a check. Exit code 0, 1 if one failed, or 77 with the reason on the last line where it cannot run.
 set -euo pipefail
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")
@@ -27,11 +28,12 @@ cameras=$(mktemp -d)
 trap 'rm -rf "$cameras"' EXIT
 cd "$here/../.."
 built=$(scripts/with-libcamera.sh cargo test --locked --quiet --no-run --features libcamera --test csi_virtual \
-    --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    --test zero_copy --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 cp "$(grep '/spidercar$' <<<"$built")" "$cameras/spidercar"
 cargo build --locked --quiet
 binary_pi=${2:-$(scripts/build-pi.sh --fast | tail -n 1)}
-python3 "$here/check_libcamera.py" "$cameras/spidercar" "$(grep csi_virtual <<<"$built")" "$binary_pi" || worst $?
+python3 "$here/check_libcamera.py" "$cameras/spidercar" "$(grep csi_virtual <<<"$built")" "$(grep zero_copy <<<"$built")" \
+    "$binary_pi" || worst $?
 python=$(tests/interop/run.sh --python)
 unshare --net -- python3 "$here/camera_publish.py" "$binary" "$cameras/spidercar" "$python" || worst $?
 

@@ -29,18 +29,19 @@ class Vm(Machine):
         self,
         folder: Path,
         modules: tuple[str, ...] = (),
+        built: tuple[tuple[str, Path], ...] = (),
         disks_mb: tuple[int, ...] = (),
         has_own_time: bool = False,
         **common,
     ):
-        """With further modules, and empty disks of these sizes: /dev/vda, /dev/vdb, ...
+        """With further modules, `built` ones among them, and empty disks of these sizes: /dev/vda, /dev/vdb, ...
 
         With `has_own_time` its clock counts instructions on one processor: it does not go on while the host does
         something else, so what is done inside takes as long as it takes, however busy this machine is.
         """
         super().__init__(folder, **common)
         self.has_own_time = has_own_time
-        self.system = System("amd64", MODULES + modules)
+        self.system = System("amd64", MODULES + modules, built=built)
         self.disks = [folder / f"disk-{index}" for index in range(len(disks_mb))]
         for disk, size in zip(self.disks, disks_mb, strict=True):
             with open(disk, "wb") as file:

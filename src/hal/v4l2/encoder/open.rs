@@ -386,7 +386,8 @@ impl Open {
         let mut coded = Coded {
             index,
             used,
-            is_idr: buffer.flags.is_key,
+            // A stream begins with a picture of its own; `vicodec` has no flag that would say so.
+            is_idr: buffer.flags.is_key || self.is_fresh,
             is_joined: false,
         };
         if self.is_h264 {
