@@ -383,7 +383,7 @@ fn every_mistake_in_a_set_names_the_flag() {
         ),
         (
             "camera=5",
-            "--set: camera: is a table: set one of its keys, camera.source, camera.width, camera.height, camera.fps, camera.rotation, camera.flip_horizontal, camera.flip_vertical, camera.index or camera.id",
+            "--set: camera: is a table: set one of its keys, camera.source, camera.width, camera.height, camera.fps, camera.rotation, camera.flip_horizontal, camera.flip_vertical, camera.index, camera.id, camera.device or camera.format",
         ),
         (
             "spider.url=htps://a",

@@ -55,8 +55,8 @@ pub use settings::{
 };
 pub use trust::{Fingerprint, Trust};
 pub use words::{
-    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, FaultKind, IcePolicy, LogLevel,
-    Output, RearSource, Rotation,
+    CameraFormat, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, FaultKind, IcePolicy,
+    LogLevel, Output, RearSource, Rotation,
 };
 
 /// choice: where the SD card image keeps it (README, commands).

@@ -17,8 +17,9 @@
 
 use super::kind::{Kind, dial, flag, millis, or_zero, stepped, text, whole, word};
 use super::words::{
-    BatteryKind, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LapKind,
-    LapRule, LogLevel, NeutralKind, Output, PwmKind, RearSource, RemoteCalibration, ReverseKind,
+    BatteryKind, CameraFormat, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy,
+    LapKind, LapRule, LogLevel, NeutralKind, Output, PwmKind, RearSource, RemoteCalibration,
+    ReverseKind,
     SteeringKind,
 };
 use crate::logic::camera::Dial;
@@ -195,6 +196,12 @@ keys! {
         CameraId "id"
             text("", "libcamera's name of a camera, or a part of it that no other has, or \"\" to go by `index`"),
             "Which CSI camera, by name: names stay when another camera is plugged in.";
+        CameraDevice "device"
+            text("auto", "a path, as /dev/video0 or one of /dev/v4l/by-id, or \"auto\""),
+            "Which USB camera; \"auto\" takes the first, and looks for the same one when it was unplugged.";
+        CameraFormat "format"
+            word(CameraFormat::Auto.word(), CameraFormat::WORDS),
+            "How a USB camera's pictures come; \"auto\" takes what costs least at this size and rate.";
     }
     "camera.rear", "A second camera that looks back. Both are one video: it is shown while the car drives backwards."; {
         RearSource "source"

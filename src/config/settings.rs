@@ -17,7 +17,8 @@ use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
 use super::words::{
-    CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel, RearSource,
+    CameraFormat, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel,
+    RearSource,
     Rotation,
 };
 use crate::logic::camera::Controls;
@@ -139,6 +140,10 @@ pub struct Camera {
     pub id: Option<String>,
     /// The camera that looks back, if there is one.
     pub rear: Option<Rear>,
+    /// The path of a USB camera; `None` looks for one.
+    pub device: Option<String>,
+    /// How a USB camera's pictures come.
+    pub format: CameraFormat,
     /// Where the dials of CSI cameras stand at first.
     pub controls: Controls,
 }

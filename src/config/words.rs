@@ -57,6 +57,22 @@ words! {
 }
 
 words! {
+    /// How the pictures of a USB camera come.
+    CameraFormat {
+        /// The cheapest that has the size and the rate.
+        Auto = "auto",
+        /// 4:2:0, blue and red difference in turn: nothing is to be done with it.
+        Nv12 = "nv12",
+        /// 4:2:0, a plane each: nothing is to be done with it.
+        Yu12 = "yu12",
+        /// 4:2:2, which is halved.
+        Yuyv = "yuyv",
+        /// A JPEG each, which is decoded.
+        Mjpeg = "mjpeg",
+    }
+}
+
+words! {
     /// What turns frames into H.264.
     EncoderKind {
         /// The hardware encoder where there is one, else the software one.

@@ -5,7 +5,9 @@
 use super::{Found, Meaning, some_text};
 use crate::config::schema::{Id, KEYS};
 use crate::config::settings::{Camera, Codec, Rear};
-use crate::config::words::{CameraSource, EncoderLevel, EncoderProfile, RearSource, Rotation};
+use crate::config::words::{
+    CameraFormat, CameraSource, EncoderLevel, EncoderProfile, RearSource, Rotation,
+};
 use crate::logic::camera::{Controls, Dial};
 
 impl Meaning<'_> {
@@ -19,6 +21,8 @@ impl Meaning<'_> {
         let flip_vertical = self.flag(Id::CameraFlipVertical);
         let index = self.whole(Id::CameraIndex);
         let id = self.text(Id::CameraId).map(some_text);
+        let device = self.text(Id::CameraDevice);
+        let format = self.word(Id::CameraFormat, CameraFormat::from_word);
         let rear = self.rear(source, index, &id);
         let controls = self.controls();
         Ok(Camera {
@@ -31,6 +35,8 @@ impl Meaning<'_> {
             flip_vertical: flip_vertical?,
             index: index?,
             id: id?,
+            device: Some(device?).filter(|path| path != "auto" && !path.is_empty()),
+            format: format?,
             rear: rear?,
             controls: controls?,
         })
