@@ -241,12 +241,12 @@ fn three_hundred_pictures_are_coded_where_they_are() {
     after.sort_unstable();
     println!(
         "{FRAMES} pictures in {:.0} s, copies 0, imports {}, {} kB each, {:.0} ms in the driver, worst sample {most} off, \
-         mean {:.2}; unit to caller p99 {} µs, emulated",
+         mean {} thousandths; unit to caller p99 {} µs, emulated",
         started.elapsed().as_secs_f64(),
         counts.imports,
         bytes / 1000 / usize::try_from(FRAMES).unwrap(),
         spent.as_secs_f64() * 1000.0 / f64::from(FRAMES),
-        sum as f64 / f64::from(FRAMES) / BYTES as f64,
+        sum * 1000 / u64::from(FRAMES) / u64::try_from(BYTES).unwrap(),
         after[after.len() * 99 / 100].as_micros(),
     );
 }

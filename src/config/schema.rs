@@ -19,8 +19,7 @@ use super::kind::{Kind, dial, flag, millis, or_zero, stepped, text, whole, word}
 use super::words::{
     BatteryKind, CameraFormat, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy,
     LapKind, LapRule, LogLevel, NeutralKind, Output, PwmKind, RearSource, RemoteCalibration,
-    ReverseKind,
-    SteeringKind,
+    ReverseKind, SteeringKind,
 };
 use crate::logic::camera::Dial;
 use crate::logic::failsafe::FailsafeConfig;

@@ -18,8 +18,7 @@ use super::secret::Secret;
 use super::trust::Trust;
 use super::words::{
     CameraFormat, CameraSource, EncoderKind, EncoderLevel, EncoderProfile, IcePolicy, LogLevel,
-    RearSource,
-    Rotation,
+    RearSource, Rotation,
 };
 use crate::logic::camera::Controls;
 use crate::logic::drive::DriveConfig;

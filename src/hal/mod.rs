@@ -7,7 +7,7 @@
 //! ```text
 //!   sim::SimCamera ─┐                        ┌─ openh264::OpenH264Encoder          ┌─ sim::SimActuators
 //!   csi          ───┼─ Camera ─▶ Frame ─▶ Encoder ─▶ AccessUnit      Setpoint ─▶ Actuators
-//!   (v4l)        ───┘                        └─ v4l2::V4l2Encoder                  └─ car::Car ─ pi (pwm, pca9685, hbridge)
+//!   webcam       ───┘                        └─ v4l2::V4l2Encoder                  └─ car::Car ─ pi (pwm, pca9685, hbridge)
 //!   pi::lap ─ LapSensor ─▶ edges             pi::battery ─ BatteryMonitor ─▶ Power        files ─ health, modem
 //! ```
 //!
@@ -43,6 +43,8 @@ mod level;
 pub mod modem;
 pub mod openh264;
 pub mod pair;
+#[cfg(any(feature = "libcamera", feature = "pi"))]
+mod patience;
 #[cfg(feature = "pi")]
 pub mod pi;
 pub mod realtime;
@@ -51,6 +53,8 @@ pub mod sim;
 pub mod still;
 #[cfg(feature = "pi")]
 pub mod v4l2;
+#[cfg(feature = "pi")]
+pub mod webcam;
 
 pub use frame::Frame;
 

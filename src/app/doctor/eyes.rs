@@ -34,7 +34,10 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
         lines.push(("rear", frames(make)));
     }
     if is_csi(config) {
-        lines.extend(connected(csi::findings()));
+        lines.extend(listed("csi", csi::findings()));
+    }
+    if config.camera.source == CameraSource::V4l {
+        lines.extend(listed("usb", parts::webcams()));
     }
     lines.push(("encoder", front().and_then(|make| encoder(config, make))));
     if config.encoder != EncoderKind::OpenH264 {
@@ -48,11 +51,14 @@ fn is_csi(config: &Config) -> bool {
     config.camera.source == CameraSource::Libcamera || rear == Some(RearSource::Libcamera)
 }
 
-/// What libcamera sees; if it sees nothing, the reasons are one line, for they are one fault.
-fn connected(findings: Result<Vec<String>, Vec<String>>) -> Vec<(&'static str, Finding)> {
+/// The cameras there are; if there is none, the reasons are one line, for they are one fault.
+fn listed(
+    kind: &'static str,
+    findings: Result<Vec<String>, Vec<String>>,
+) -> Vec<(&'static str, Finding)> {
     match findings {
-        Ok(lines) => lines.into_iter().map(|line| ("csi", Ok(line))).collect(),
-        Err(reasons) => vec![("csi", Err(reasons.join("; ")))],
+        Ok(lines) => lines.into_iter().map(|line| (kind, Ok(line))).collect(),
+        Err(reasons) => vec![(kind, Err(reasons.join("; ")))],
     }
 }
 
@@ -118,11 +124,11 @@ mod tests {
     #[test]
     fn reasons_for_no_camera_are_one_fault_and_cameras_a_line_each() {
         let two = |words: [&str; 2]| words.map(str::to_owned).to_vec();
-        let lines = connected(Err(two(["the ribbon", "the overlay"])));
+        let lines = listed("csi", Err(two(["the ribbon", "the overlay"])));
         assert_eq!(lines, [("csi", Err("the ribbon; the overlay".to_owned()))]);
-        let lines = connected(Ok(two(["0: imx708", "1: ov5647"])));
+        let lines = listed("usb", Ok(two(["0: imx708", "1: ov5647"])));
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[1], ("csi", Ok("1: ov5647".to_owned())));
+        assert_eq!(lines[1], ("usb", Ok("1: ov5647".to_owned())));
     }
 
     #[test]

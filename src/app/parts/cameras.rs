@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{MakeCamera, not_built};
+use super::{MakeCamera, not_built, video_devices};
 use crate::app::Fatal;
 use crate::app::board::Board;
 use crate::config::{Camera as Settings, CameraSource, Config, Rear, RearSource};
@@ -21,7 +21,7 @@ use crate::hal::{Camera, CameraError};
 use crate::logic::sight::{Eye, Sight};
 
 /// One camera, opened; called again after it failed.
-type Open = Arc<dyn Fn() -> Result<Box<dyn Camera>, CameraError> + Send + Sync>;
+pub(super) type Open = Arc<dyn Fn() -> Result<Box<dyn Camera>, CameraError> + Send + Sync>;
 
 /// How to make the camera that `camera.source` names, together with that of `camera.rear.source`. What a driver wants of
 /// them comes through the board.
@@ -94,20 +94,19 @@ pub fn rear_camera(
 }
 
 fn front(settings: &Settings, view: &Arc<SimView>, board: &Arc<Board>) -> Result<Open, Fatal> {
+    let turn = csi::Turn {
+        rotation: settings.rotation,
+        flip_horizontal: settings.flip_horizontal,
+        flip_vertical: settings.flip_vertical,
+    };
     match settings.source {
         CameraSource::Libcamera if csi::built_for().is_some() => {
             let which = which(settings.id.as_ref(), settings.index);
-            let turn = csi::Turn {
-                rotation: settings.rotation,
-                flip_horizontal: settings.flip_horizontal,
-                flip_vertical: settings.flip_vertical,
-            };
             Ok(csi(csi_settings(settings, which, turn), board))
         }
         CameraSource::Sim => Ok(sim(settings, view, |camera| camera)),
-        CameraSource::Libcamera | CameraSource::V4l => {
-            Err(not_built("camera.source", settings.source.word()))
-        }
+        CameraSource::V4l => video_devices::webcam(settings, turn),
+        CameraSource::Libcamera => Err(not_built("camera.source", settings.source.word())),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Without the feature `pi` there are no video devices: `"auto"` is software.
 
-use super::MakeEncoder;
-use crate::config::Config;
+use super::cameras::Open;
+use super::{MakeEncoder, not_built};
+use crate::app::Fatal;
+use crate::config::{Camera, Config};
 use crate::hal::EncoderError;
+use crate::hal::csi::Turn;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 
 /// Nothing to say.
@@ -18,6 +21,20 @@ pub(super) fn encoder(_: &Config) -> MakeEncoder {
             why: "this program was built without it; set encoder.kind = \"auto\"".into(),
         })
     })
+}
+
+pub(super) fn webcam(camera: &Camera, _: Turn) -> Result<Open, Fatal> {
+    Err(not_built("camera.source", camera.source.word()))
+}
+
+/// The USB cameras there are.
+///
+/// # Errors
+/// Always: this program has none.
+pub fn webcams() -> Result<Vec<String>, Vec<String>> {
+    Err(vec![
+        "this program was built without USB cameras; use a build with the feature `pi`".to_owned(),
+    ])
 }
 
 pub(super) fn any_encoder(_: &Config, software: OpenH264Settings) -> MakeEncoder {

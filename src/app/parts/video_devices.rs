@@ -16,15 +16,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::MakeEncoder;
-use crate::config::Config;
+use super::cameras::Open;
+use crate::app::Fatal;
+use crate::config::{Camera, Config};
+use crate::hal::csi::Turn;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use crate::hal::v4l2::{self, Devices, V4l2Encoder, V4l2Settings};
+use crate::hal::webcam::{self, WebcamSettings};
 use crate::hal::{AccessUnit, Encoder, EncoderError, Frame};
 use crate::logic::units::Kbps;
 
 /// Failures in a row after which `"auto"` does without the hardware. choice: a firmware that hangs is seen to hang in
 /// 1 s each; an unlucky restart or two are forgiven.
 const ENOUGH: u32 = 3;
+
+/// How to open the USB camera; it is known again when it was unplugged.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a program without video devices has an error here"
+)]
+pub(super) fn webcam(camera: &Camera, turn: Turn) -> Result<Open, Fatal> {
+    let settings = WebcamSettings {
+        device: camera.device.clone(),
+        format: camera.format,
+        width: camera.width,
+        height: camera.height,
+        fps: camera.fps,
+        turn,
+    };
+    Ok(Arc::new(webcam::opener(v4l2::devices(), settings)))
+}
+
+/// The USB cameras there are: a line each.
+///
+/// # Errors
+/// Why there is none.
+pub fn webcams() -> Result<Vec<String>, Vec<String>> {
+    webcam::findings(&v4l2::devices())
+}
 
 /// How to make the hardware encoder.
 pub(super) fn encoder(config: &Config) -> MakeEncoder {

@@ -23,7 +23,7 @@ pub mod encoder;
 pub mod fake;
 pub mod kernel;
 mod stream;
-mod trouble;
+pub(crate) mod trouble;
 
 pub use border::{Devices, FourCc};
 pub use encoder::{V4l2Encoder, V4l2Settings};

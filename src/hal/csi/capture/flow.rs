@@ -15,7 +15,8 @@
 //! Closing: the camera is stopped with its callbacks still in place, so that every request comes back; then the requests
 //! go, then the camera, its buffers and the manager. A picture that is still out keeps its memory by itself (`raw`).
 //!
-//! Promises: the driver has no buffer whose picture is out; a camera that gives nothing is an error after [`patience`].
+//! Promises: the driver has no buffer whose picture is out; a camera that gives nothing is an error after a while
+//! ([`patience`]).
 //! Knows nothing of: how it was configured.
 //! Sources: libcamera `camera.h`, `request.h` (`Request::reuse`), `framebuffer.h` (`FrameMetadata`).
 
@@ -39,18 +40,9 @@ use super::{Event, failed};
 use crate::hal::clock::{self, Clock, SystemClock};
 use crate::hal::csi::{Desk, moment};
 use crate::hal::frame::{Frame, Home, Layout, Memory, Pixels};
-use crate::hal::{Camera, CameraError};
+use crate::hal::{Camera, CameraError, patience};
 use crate::logic::camera::Controls;
 use crate::logic::units::Uptime;
-
-/// Frame times without a picture after which a camera counts as stalled, and the bounds of that.
-/// choice: a frame or two may be lost; a second is what a moving car may go without a picture.
-const PATIENCE_FRAMES: u32 = 15;
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(400);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The same for the first picture. choice: several times what a sensor needs to start; none was at hand to measure it.
-const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The shortest time between two requests, in percent of a frame time. choice: a sensor's rate is nearer to what it was
 /// told than that, so one that keeps it never waits for a request.
@@ -117,12 +109,6 @@ impl Pace {
     }
 }
 
-/// How long a camera may give nothing.
-fn patience(fps: u32) -> Duration {
-    let frames = Duration::from_secs(1) * PATIENCE_FRAMES / fps.max(1);
-    frames.clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
-}
-
 /// What a camera that was started is made of.
 pub(super) struct Started {
     pub(super) manager: Arc<Manager>,
@@ -174,7 +160,7 @@ impl CsiCamera {
             controls,
             pace,
             last_at: Uptime::ZERO,
-            patience: FIRST_PATIENCE,
+            patience: patience::FIRST,
             clock: SystemClock,
             is_gone: false,
             is_untimed: false,
@@ -324,7 +310,7 @@ impl CsiCamera {
 impl Camera for CsiCamera {
     fn next_frame(&mut self) -> Result<Frame, CameraError> {
         let request = self.wait()?;
-        self.patience = patience(self.optics.fps);
+        self.patience = patience::between(self.optics.fps);
         let captured_at = self.caught_at(&request);
         let number = pool::sequence(&request, self.stream);
         let slot = usize::try_from(request.cookie()).unwrap_or(usize::MAX);
@@ -364,13 +350,6 @@ impl Drop for CsiCamera {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patience_is_some_frames_but_never_more_than_a_second() {
-        for (fps, millis) in [(1, 1000), (15, 1000), (30, 500), (60, 400), (0, 1000)] {
-            assert_eq!(patience(fps), Duration::from_millis(millis), "{fps}");
-        }
-    }
 
     #[test]
     fn requests_may_come_all_at_once_and_then_at_the_rate() {

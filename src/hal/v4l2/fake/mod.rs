@@ -5,11 +5,12 @@
 //!
 //! ```text
 //!   FakeKernel ── /dev/video11 codec::CodecModel      bcm2835-codec, or vicodec
+//!             └── /dev/video0  webcam::WebcamModel    uvcvideo
 //!   each call counts; the n-th can be made to fail; a node can be unplugged, or belong to somebody else
 //! ```
 //!
 //! Promises: no allocation a frame, so that those of the code under test can be counted.
-//! Knows nothing of: who calls. Sources: the drivers that `codec` names.
+//! Knows nothing of: who calls. Sources: the drivers that `codec` and `webcam` name.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,8 +29,10 @@ use super::kernel::Mapped;
 pub mod codec;
 pub mod lender;
 pub mod units;
+pub mod webcam;
 
 use codec::CodecModel;
+use webcam::WebcamModel;
 
 use crate::config::words::{EncoderLevel, EncoderProfile};
 use crate::logic::units::Kbps;
@@ -53,6 +56,8 @@ pub const fn settings() -> V4l2Settings {
 pub enum Model {
     /// An encoder.
     Codec(Arc<CodecModel>),
+    /// A camera.
+    Webcam(Arc<WebcamModel>),
     /// There is a node that this user may not open.
     Forbidden,
 }
@@ -150,6 +155,7 @@ impl Kernel for FakeKernel {
         let model = self.world().nodes.get(path).cloned();
         let device: Box<dyn Device> = match model {
             Some(Model::Codec(model)) => Box::new(codec::Codec::new(self, path, model)),
+            Some(Model::Webcam(model)) => Box::new(webcam::Webcam::new(self, path, model)),
             Some(Model::Forbidden) => return Err(Errno::ACCESS.into()),
             None => return Err(Errno::NOENT.into()),
         };
