@@ -535,7 +535,7 @@ fn the_doctor_with_a_person_puts_out_these_pulses_with_neutral_between_them() {
     assert_eq!(
         battery.map(str::trim_end),
         Some(
-            "ok    battery  7400 mV, 100 mA at rest, 7200 mV, 900 mA at most while the motor turned"
+            "ok    battery   7400 mV, 100 mA at rest, 7200 mV, 900 mA at most while the motor turned"
         )
     );
 }

@@ -16,12 +16,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use counting::calls;
 use rustix::io::Errno;
+use spidercar::config::{CameraFormat, Rotation};
 use spidercar::hal::frame::Layout;
+use spidercar::hal::v4l2::FourCc;
 use spidercar::hal::v4l2::V4l2Encoder;
 use spidercar::hal::v4l2::fake::codec::CodecModel;
 use spidercar::hal::v4l2::fake::lender::Lender;
+use spidercar::hal::v4l2::fake::webcam::WebcamModel;
 use spidercar::hal::v4l2::fake::{FakeKernel, Model, settings};
-use spidercar::hal::{Encoder, Frame};
+use spidercar::hal::webcam::{self, WebcamSettings};
+use spidercar::hal::{Camera, CameraError, Encoder, Frame, csi::Turn};
 use spidercar::logic::units::{Kbps, Uptime};
 
 const NODE: &str = "/dev/video11";
@@ -178,5 +182,115 @@ fn a_frame_costs_no_allocation_and_little_time() {
             after[FRAMES / 2],
             after[FRAMES * 99 / 100],
         );
+    }
+}
+
+/// A camera of this format, and what is asked of it.
+fn webcam(format: FourCc) -> (FakeKernel, WebcamSettings) {
+    let mut model = WebcamModel::of(format);
+    model.jpeg = include_bytes!("data/webcam/bars-160x120.jpg").to_vec();
+    let settings = WebcamSettings {
+        device: None,
+        format: CameraFormat::Auto,
+        width: 160,
+        height: 120,
+        fps: 30,
+        turn: Turn {
+            rotation: Rotation::Upright,
+            flip_horizontal: false,
+            flip_vertical: false,
+        },
+    };
+    (
+        FakeKernel::with("/dev/video0", Model::Webcam(Arc::new(model))),
+        settings,
+    )
+}
+
+/// Opens a camera and takes pictures, of which two are held at a time.
+fn film(
+    open: &impl Fn() -> Result<Box<dyn Camera>, CameraError>,
+    pictures: usize,
+) -> Result<(), CameraError> {
+    let mut camera = open()?;
+    let mut held: Option<Frame> = None;
+    for _ in 0..pictures {
+        let frame = camera.next_frame()?;
+        drop(held.replace(frame));
+    }
+    Ok(())
+}
+
+#[test]
+fn whichever_call_of_a_webcam_fails_it_is_an_error_or_nothing_and_it_opens_again() {
+    let _alone = alone();
+    for format in [FourCc::NV12, FourCc::YUYV, FourCc::MJPG] {
+        let (kernel, settings) = webcam(format);
+        film(&webcam::opener(kernel.devices(), settings), 6).unwrap();
+        let calls = kernel.calls();
+        assert!(calls > 30, "{calls}");
+        let mut failures = 0;
+        for errno in [
+            Errno::IO,
+            Errno::INVAL,
+            Errno::NODEV,
+            Errno::NOMEM,
+            Errno::BUSY,
+        ] {
+            for nth in 1..=calls {
+                let (kernel, settings) = webcam(format);
+                let files = open_files();
+                let open = webcam::opener(kernel.devices(), settings);
+                kernel.fail(nth, errno);
+                failures += usize::from(film(&open, 6).is_err());
+                assert_eq!(kernel.open_devices(), 0, "call {nth}, {errno}");
+                film(&open, 6).unwrap_or_else(|error| {
+                    panic!("{format}: after call {nth} failed with {errno}: {error}");
+                });
+                assert_eq!(open_files(), files, "call {nth}, {errno}");
+            }
+        }
+        assert!(failures > 100, "{failures}: most calls matter");
+    }
+}
+
+#[test]
+fn a_hundred_openings_of_a_webcam_leave_no_file_open() {
+    let _alone = alone();
+    for format in [FourCc::NV12, FourCc::YUYV, FourCc::MJPG] {
+        let (kernel, settings) = webcam(format);
+        let open = webcam::opener(kernel.devices(), settings);
+        let files = open_files();
+        for _ in 0..100 {
+            film(&open, 3).unwrap();
+        }
+        assert_eq!(kernel.open_devices(), 0);
+        assert_eq!(open_files(), files, "{format}");
+    }
+}
+
+#[test]
+fn a_picture_of_a_webcam_costs_no_allocation_but_what_its_jpeg_takes() {
+    let _alone = alone();
+    for (format, most) in [
+        (FourCc::NV12, 0),
+        (FourCc::YU12, 0),
+        (FourCc::YUYV, 0),
+        (FourCc::MJPG, 64),
+    ] {
+        let (kernel, settings) = webcam(format);
+        let mut camera =
+            webcam::open(&kernel.devices(), &settings, &webcam::Known::default()).unwrap();
+        // The first ones fill the pool.
+        for _ in 0..10 {
+            camera.next_frame().unwrap();
+        }
+        let before = calls();
+        for _ in 0..100 {
+            camera.next_frame().unwrap();
+        }
+        let each = (calls() - before) / 100;
+        println!("{format}: {each} allocations a picture");
+        assert!(each <= most, "{format}: {each}");
     }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs all checks on emulated machines: what they promise (check_machines.py), lap sensors on a kernel with gpio-sim
 # (check_laps.py, which runs tests/lap_gpio_sim.rs), CSI cameras through libcamera (check_libcamera.py, which runs
-# tests/csi_virtual.rs, and camera_publish.py) and into an encoder of the kernel (tests/zero_copy.rs), and the driven Pi
-# (pi_drive.sh).
+# tests/csi_virtual.rs, and camera_publish.py) and into an encoder of the kernel (tests/zero_copy.rs), USB cameras
+# (webcam_publish.py), and the driven Pi (pi_drive.sh).
 #
 # usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
 # Runs where: an amd64 Debian, as root. Needs: cargo, what scripts/prepare.sh test installs; Debian's mirror the first time.
@@ -36,6 +36,7 @@ python3 "$here/check_libcamera.py" "$cameras/spidercar" "$(grep csi_virtual <<<"
     "$binary_pi" || worst $?
 python=$(tests/interop/run.sh --python)
 unshare --net -- python3 "$here/camera_publish.py" "$binary" "$cameras/spidercar" "$python" || worst $?
+unshare --net -- python3 "$here/webcam_publish.py" "$binary" "$python" || worst $?
 
 "$here/pi_drive.sh" "$binary" "$binary_pi" || worst $?
 exit "$code"

@@ -213,7 +213,7 @@ impl Webcam {
                 .write_all_at(&self.model.jpeg, shared.offset(index))?;
             u32::try_from(self.model.jpeg.len()).map_err(io::Error::other)?
         } else {
-            let line = vec![u8::try_from(number % 256).unwrap_or(0); 160];
+            let line = [u8::try_from(number % 256).unwrap_or(0); 160];
             shared.file.write_all_at(&line, shared.offset(index))?;
             format.bytes
         };
