@@ -17,7 +17,8 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::open::{Refusal, failed};
+use super::flow::Refusal;
+use super::open::failed;
 use crate::hal::Frame;
 use crate::hal::frame::{Chroma, ChromaLayout, Layout};
 use crate::hal::v4l2::border::{Buffer, Device, Format, FourCc, Memory, Queue};

@@ -33,15 +33,18 @@ use crate::hal::clock::{Clock, SystemClock};
 use crate::hal::{AccessUnit, Encoder, EncoderError, Frame};
 use crate::logic::units::{Kbps, Uptime};
 
+mod controls;
 mod find;
+mod flow;
 mod input;
 mod open;
 #[cfg(test)]
 mod tests;
 
 pub use find::{Found, encoders};
+use flow::{Coded, Refusal};
 use input::Way;
-use open::{Coded, Open};
+use open::Open;
 
 /// What is asked of the encoder. The size comes with the frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,20 +195,20 @@ impl V4l2Encoder {
         }
         match self.submit(frame, want_idr, begun) {
             Ok(coded) => Ok(coded),
-            Err(open::Refusal::Import(why)) => {
+            Err(Refusal::Import(why)) => {
                 // Known from here on; the same frame goes in by the other way.
                 self.no_import = Some(why);
                 self.open = None;
                 let way = self.way(frame);
                 self.start(frame, way)?;
                 self.submit(frame, want_idr, begun)
-                    .map_err(open::Refusal::into_error)
+                    .map_err(Refusal::into_error)
             }
-            Err(open::Refusal::Room { bytes }) => {
+            Err(Refusal::Room { bytes }) => {
                 self.room = bytes.saturating_mul(2).min(open::MOST_ROOM);
-                Err(open::Refusal::Room { bytes }.into_error())
+                Err(Refusal::Room { bytes }.into_error())
             }
-            Err(open::Refusal::Error(error)) => Err(error),
+            Err(Refusal::Error(error)) => Err(error),
         }
     }
 
@@ -236,12 +239,7 @@ impl V4l2Encoder {
         Ok(())
     }
 
-    fn submit(
-        &mut self,
-        frame: &Frame,
-        want_idr: bool,
-        begun: Uptime,
-    ) -> Result<Coded, open::Refusal> {
+    fn submit(&mut self, frame: &Frame, want_idr: bool, begun: Uptime) -> Result<Coded, Refusal> {
         let Some(open) = &mut self.open else {
             unreachable!("opened above");
         };
