@@ -18,8 +18,8 @@
 //! - *no 1280x720 in NV12…*: what it offers stands behind it; `spidercar doctor` lists it, too.
 //! - *was unplugged*: it is looked for under every number, by where it is plugged in and its name.
 //!
-//! Promises: nothing is opened before [`open`]; at most [`stream::BUFFERS`] buffers; dropping a camera gives back all but
-//! what frames hold.
+//! Promises: nothing is opened before [`open`]; at most four buffers (`stream`); dropping a camera gives back all but what
+//! frames hold.
 //! Knows nothing of: encoders; when to open again.
 //! Sources: Linux `userspace-api/media/v4l` (`capture`, `mmap`, `dmabuf`), `uvc_video.c`.
 
