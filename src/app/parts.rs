@@ -23,7 +23,7 @@ mod video_devices;
 #[path = "parts/no_video_devices.rs"]
 mod video_devices;
 
-pub use cameras::{camera, front_camera, rear_camera};
+pub use cameras::{camera, front_camera, rear_camera, test_camera};
 pub use video_devices::{coding_devices, webcams};
 
 /// The outputs that the configuration names; the simulated ones move the simulated camera's view.

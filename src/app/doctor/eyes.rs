@@ -25,10 +25,14 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
     let front = || parts::front_camera(config, view, &board).map_err(|fatal| fatal.text);
     let frames = |make: Result<MakeCamera, String>| make.and_then(|make| camera(config, make));
     let source = config.camera.source.word();
-    let mut lines = vec![(
-        "camera",
-        frames(front()).map(|said| format!("{source} {said}")),
-    )];
+    let seen = frames(front()).map(|said| format!("{source} {said}"));
+    // Without a picture the encoder still can be tried: one fault is one line.
+    let to_code = match &seen {
+        Ok(_) => front(),
+        Err(_) => Ok(parts::test_camera(config, view)),
+    };
+    let is_test = seen.is_err();
+    let mut lines = vec![("camera", seen)];
     let rear = parts::rear_camera(config, view, &board);
     if let Some(make) = rear.map_err(|fatal| fatal.text).transpose() {
         lines.push(("rear", frames(make)));
@@ -39,11 +43,21 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
     if config.camera.source == CameraSource::V4l {
         lines.extend(listed("usb", parts::webcams()));
     }
-    lines.push(("encoder", front().and_then(|make| encoder(config, make))));
+    if let Some((_, Err(camera))) = lines.first().cloned() {
+        lines.retain(|(name, found)| *name == "camera" || !is_told(found, &camera));
+    }
+    let coded = to_code.and_then(|make| encoder(config, make));
+    let of_what = if is_test { ", of a test picture" } else { "" };
+    lines.push(("encoder", coded.map(|said| format!("{said}{of_what}"))));
     if config.encoder != EncoderKind::OpenH264 {
         lines.extend(parts::coding_devices().map(|found| ("encoders", found)));
     }
     lines
+}
+
+/// Whether the camera's own line says it already.
+fn is_told(found: &Finding, camera: &str) -> bool {
+    matches!(found, Err(why) if camera.contains(why.as_str()))
 }
 
 fn is_csi(config: &Config) -> bool {
@@ -129,6 +143,15 @@ mod tests {
         let lines = listed("usb", Ok(two(["0: imx708", "1: ov5647"])));
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1], ("usb", Ok("1: ov5647".to_owned())));
+    }
+
+    #[test]
+    fn what_the_camera_s_line_says_is_not_said_again() {
+        let camera = "camera v4l: not found: there is no USB camera";
+        let found = |text: &str| Err(text.to_owned());
+        assert!(is_told(&found("there is no USB camera"), camera));
+        assert!(!is_told(&found("the ribbon"), camera));
+        assert!(!is_told(&Ok("there is no USB camera".to_owned()), camera));
     }
 
     #[test]

@@ -64,6 +64,13 @@ pub fn camera(
     }))
 }
 
+/// The simulated camera, with the size and the rate of the one that is configured.
+#[must_use]
+pub fn test_camera(config: &Config, view: &Arc<SimView>) -> MakeCamera {
+    let make = sim(&config.camera, view, |camera| camera);
+    Box::new(move || make())
+}
+
 /// How to make the one of `camera.source` alone.
 ///
 /// # Errors
