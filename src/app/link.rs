@@ -29,7 +29,7 @@ use super::mailbox::Mailbox;
 use super::outlet::Outlet;
 use super::pilot::{self, Ears};
 use super::silence::{self, Heard};
-use crate::logic::backoff::Backoff;
+use crate::logic::backoff::{Backoff, NEAR};
 use crate::logic::session::Reason;
 use crate::logic::units::Kbps;
 use crate::net::dial::{Address, Dial, DialError, DialEvent};
@@ -90,6 +90,8 @@ struct Live {
 pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
     let mut backoff = Backoff::new();
     let mut old: Option<Live> = None;
+    // What was told of a network that is not there; it is tried every second, and told once.
+    let mut told = String::new();
     loop {
         let opened = {
             let mut attempt = pin!(open(&options, &parts));
@@ -102,9 +104,11 @@ pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
                 }
             }
         };
+        let is_near = matches!(&opened, Err(err) if err.is_near());
         match opened {
             Ok(mut live) => {
                 tracing::info!("link up");
+                told.clear();
                 backoff.link_up(clock::now());
                 parts.outlet.send_replace(live.outlet.take());
                 parts.board.set_watched(true);
@@ -121,10 +125,18 @@ pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
             }
             Err(err) => {
                 parts.board.readings.link_failures.count();
-                tracing::warn!(attempt = backoff.attempt() + 1, "no link: {err}");
+                let words = err.to_string();
+                if !is_near || words != told {
+                    tracing::warn!(attempt = backoff.attempt() + 1, "no link: {words}");
+                }
+                told = words;
             }
         }
-        let wait = backoff.next_delay(clock::now(), rand::random());
+        let wait = if is_near {
+            NEAR
+        } else {
+            backoff.next_delay(clock::now(), rand::random())
+        };
         tracing::debug!(?wait, "dialling again");
         let mut waiting = pin!(sleep(wait));
         loop {

@@ -11,6 +11,9 @@
 //! A link that comes up and falls again at once must not count as good, else it is tried four times a second for ever: so
 //! the count goes back only after a link that lasted.
 //!
+//! A try that never left the car, because there is no network yet or no name, hurts nobody: it counts for nothing, and the next
+//! one is soon ([`NEAR`]). Else a car that waits a minute for its Wi-Fi would wait up to 15 s more once it is there.
+//!
 //! Promises: a delay is never above its ceiling; no panic, no clock, no random source of its own.
 //! Knows nothing of: what is tried.
 //! Sources: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter); PROTOCOL.md 5.2 q 7.
@@ -31,6 +34,11 @@ const FIRST: Duration = Duration::from_millis(250);
 ///
 /// spec: "cap 15 s".
 const LONGEST: Duration = Duration::from_secs(15);
+
+/// The delay after a try that never left the car.
+///
+/// choice: nobody waits for it longer than for the Wi-Fi itself; a try costs some milliseconds of one core.
+pub const NEAR: Duration = Duration::from_secs(1);
 
 /// How long a link has to last to count as good.
 ///

@@ -77,6 +77,14 @@ impl fmt::Display for DialError {
     }
 }
 
+impl DialError {
+    /// Whether nothing left this machine: it has no network yet, or nobody who knows the name.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        matches!(self, Self::Signalling(err) if err.is_near())
+    }
+}
+
 impl std::error::Error for DialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -106,6 +106,24 @@ impl std::error::Error for SignallingError {
     }
 }
 
+impl SignallingError {
+    /// Whether nothing left this machine: it has no network yet, or nobody who knows the name.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        match self {
+            // A name that is not resolved is the one failure of connecting that is no system call's.
+            Self::Unreachable(_, err) => {
+                err.kind() == std::io::ErrorKind::NetworkUnreachable || err.raw_os_error().is_none()
+            }
+            Self::Url(_)
+            | Self::TimedOut(_)
+            | Self::Tls(..)
+            | Self::Refused(..)
+            | Self::Broken(_) => false,
+        }
+    }
+}
+
 /// An open signalling socket.
 pub struct Socket {
     stream: WebSocketStream<Box<dyn Stream>>,
@@ -257,6 +275,19 @@ pub fn parse(text: &str) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_network_or_name_nothing_has_left_this_machine() {
+        let unreachable = |err| SignallingError::Unreachable("spider.example:8267".to_owned(), err);
+        // kernel: errno.h. ENETUNREACH; then EHOSTUNREACH, ECONNREFUSED, ETIMEDOUT, which somebody on the way has said.
+        let system = |errno| unreachable(std::io::Error::from_raw_os_error(errno));
+        assert!(system(101).is_near());
+        for errno in [113, 111, 110] {
+            assert!(!system(errno).is_near(), "{errno}");
+        }
+        assert!(unreachable(std::io::Error::other("failed to look up address")).is_near());
+        assert!(!SignallingError::TimedOut("spider.example:8267".to_owned()).is_near());
+    }
 
     #[test]
     fn frames_become_messages_and_junk_stays_harmless() {
