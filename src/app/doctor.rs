@@ -13,7 +13,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +21,7 @@ use super::board::Board;
 use super::lock::Locks;
 use super::{Fatal, chassis, clock, parts};
 use crate::cli::{DoctorWish, Exit};
-use crate::config::{Config, SpiderUrl};
+use crate::config::Config;
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::{Cause, Health};
 use crate::logic::intent::Intent;
@@ -39,6 +38,7 @@ mod person;
 mod sensors;
 mod steps;
 mod walk;
+mod way;
 
 /// Without the feature `pi` there are no hands to look at.
 #[cfg(not(feature = "pi"))]
@@ -47,9 +47,6 @@ mod hands {
         Vec::new()
     }
 }
-
-/// Longest wait for a host. choice: as for dialling.
-const REACH_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long pulses that software makes are watched. choice: a hundred of a servo's, so that p99 is one of them.
 const WATCH_PULSES: Duration = Duration::from_secs(2);
@@ -89,7 +86,7 @@ fn look(config: &Config) -> Result<(), Fatal> {
     let mut checks = hands::checks(config);
     checks.extend([("outputs", outputs(config, &view))]);
     checks.extend(eyes::checks(config, &view));
-    checks.extend([("clock", wall_clock()), ("spider", spider(config))]);
+    checks.extend([("clock", wall_clock()), ("spider", way::spider(config))]);
     checks.extend(sensors::checks(config));
     let lines = checks
         .into_iter()
@@ -201,41 +198,6 @@ fn wall_clock() -> Finding {
             .to_owned());
     }
     Ok("the date is plausible".to_owned())
-}
-
-fn spider(config: &Config) -> Finding {
-    let endpoint = match &config.spider.url {
-        SpiderUrl::Local => {
-            for port in [config.local.port, config.local.tls_port] {
-                TcpListener::bind((config.local.listen, port)).map_err(|err| {
-                    format!(
-                        "{}:{port}: {err}; another car or Spider may run already, or choose local.port and \
-                         local.tls_port",
-                        config.local.listen
-                    )
-                })?;
-            }
-            return Ok(format!(
-                "inside, on {} ports {} and {}",
-                config.local.listen, config.local.port, config.local.tls_port
-            ));
-        }
-        SpiderUrl::Remote(endpoint) => endpoint,
-    };
-    let (host, port) = (endpoint.host(), endpoint.port());
-    let addrs = (host, port)
-        .to_socket_addrs()
-        .map_err(|err| format!("{host}: {err}; check spider.url and the name server"))?;
-    let mut last = format!("{host} has no address");
-    for addr in addrs {
-        match std::net::TcpStream::connect_timeout(&addr, REACH_LIMIT) {
-            Ok(_) => return Ok(format!("{host}:{port} answers as {}", addr.ip())),
-            Err(err) => {
-                last = format!("{addr}: {err}; is the Spider running, and is the port open?");
-            }
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]
