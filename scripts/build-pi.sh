@@ -14,12 +14,13 @@
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the build root (2.4 GB, made once), the target folder, and the
 #             results, those of each work tree apart; ~/.cargo: crates that were not there. Mounts are in a namespace
 #             of their own: they are gone when the build is, however it ends.
-# Prints on stdout the path of each program it made, and on stderr its size and the libraries it wants.
+# Prints on stdout the path of each program it made, and on stderr its size and the libraries it wants, which also stand
+# in PROGRAM.needs, with their packages, for deploy.sh.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; }
 flavour=release profile=(CARGO_PROFILE_RELEASE_DEBUG=line-tables-only)
 arguments=()
 for argument in "$@"; do
@@ -112,6 +113,8 @@ made=$(sed -n 's/.*"executable":"\/target\([^"]*\)".*/\1/p' "$messages")
 [ -n "$made" ] || { echo "build-pi: cargo made no program" >&2; exit 1; }
 tools=$root/usr/bin/$cross
 run() { "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$@"; }
+# The package of a library of the Pi's system.
+package() { dpkg-query --admindir="$root/var/lib/dpkg" --search "*/$1" | sed -n 's/^\([^: ]*\):arm64: .*/\1/p' | sort -u; }
 while read -r program; do
     name=$(basename "$program")
     run "$tools-objcopy" --only-keep-debug "$target$program" "$results/$name.debug"
@@ -120,7 +123,11 @@ while read -r program; do
     mv "$results/$name.new" "$results/$name"
     {
         echo "$name: $(stat -c %s "$results/$name") bytes, debug symbols $(stat -c %s "$results/$name.debug") bytes"
-        run "$tools-readelf" -d "$results/$name" | sed -n 's/.*Shared library: \[\(.*\)\]/  wants \1/p'
+        run "$tools-readelf" -d "$results/$name" | sed -n 's/.*Shared library: \[\(.*\)\]/\1/p' | while read -r library; do
+            echo "$library $(package "$library")"
+        done >"$results/$name.needs.new"
+        mv "$results/$name.needs.new" "$results/$name.needs"
+        sed 's/^\(.*\) \(.*\)/  wants \1 (\2)/' "$results/$name.needs"
     } >&2
     echo "$results/$name"
 done <<<"$made"

@@ -4,9 +4,10 @@
 # usage: deploy.sh --image FILE | --device /dev/sdX | --host USER@ADDRESS  [OPTION]...
 #   --image FILE        an unpacked image of Raspberry Pi OS Lite 64-bit (trixie), or of scripts/image.sh: changed as a whole
 #   --device DEVICE     a card with one of them on it
-#   --host USER@ADDR    a running car, over SSH: refused while it is driven, taken back if the program does not come up.
-#                       Written and NOT TRIED YET, on no board: flash the card instead
-#   --board NAME        which car: a folder of board/. Needed the first time; without it, configuration and boot lines stay
+#   --host USER@ADDR    a running car, over SSH as root or with sudo: refused while it is driven, taken back if the program
+#                       does not come up. SPIDERCAR_SSH_OPTIONS: more options for ssh
+#   --board NAME        which car: a folder of board/. Needed the first time; without it, configuration, secrets and boot
+#                       lines stay. Who may log in, Wi-Fi and name stay unless they are said again
 #   --binary FILE       the program; without it scripts/build-pi.sh makes it
 #   --url URL, --channel ID         the Spider to publish to, and where
 #   --set KEY=VALUE     any other key of the configuration; more than once
@@ -28,7 +29,7 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-usage() { sed -n '2,30s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,28s/^# \{0,1\}//p' "$0"; }
 fail() {
     echo "deploy: $*" >&2
     exit 1

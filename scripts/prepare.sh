@@ -57,6 +57,7 @@ if [ "$what" = test ]; then
     need pkg-config pkg-config # finds the unpacked libcamera (with-libcamera.sh)
     [ -n "$(find /usr/lib -name 'libclang*.so*' -print -quit)" ] || missing+=(libclang-dev) # reads its headers
     need ssh openssh-client
+    need openssl openssl # certificates of Spiders
 fi
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "prepare: installing ${missing[*]}"

@@ -73,11 +73,11 @@ check_device() {
 
 # Missing libraries are told now, not by a car that does not start.
 check_libraries() {
-    local library
+    local library package
     [ -e "$binary.needs" ] || return 0
-    while read -r library; do
+    while read -r library package; do
         [ -n "$(find "$work/root/usr/lib/aarch64-linux-gnu" "$work/root/usr/lib" -maxdepth 1 -name "$library" -print -quit)" ] ||
-            fail "$card lacks $library, which $binary wants; is the card older or newer than trixie with libcamera 0.7?"
+            fail "${image:-$device} lacks $library, which the program wants: its system has no package $package of the version that the program was built for"
     done <"$binary.needs"
 }
 

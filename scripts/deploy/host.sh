@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2154  # variables of deploy.sh
-# A running car, over SSH: the same files as on a card, put there by the car itself. NOT TRIED YET: written, and not run
-# against any board, real or emulated.
+# A running car, over SSH: the same files as on a card, put there by the car itself.
 #
 #   this machine ── facts? ──▶ car
-#                ── payload, upgrade.sh ──▶ /usr/local/lib/spidercar/upgrade.XXXX    cut here: nothing was changed
+#                ── payload, upgrade.sh ──▶ /var/tmp/spidercar-deploy.XXXXXX         cut here: nothing was changed
 #                ── start ──▶ systemd unit ─ driving? ─ install ─ restart ─ healthy? ─ result     cut here: it goes on alone
 #                ◀── its lines, until there is a result ──
 #
 # Sourced by deploy.sh.
 set -euo pipefail
 
-# Longest silence of the network, and of the car while it works. choice: a board under load answers within seconds.
-ssh_options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=5 -o ServerAliveCountMax=6)
+# Longest silence of the network. choice: a board under load answers within seconds.
+ssh_options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=6)
+# Longest wait for a result. choice: an upgrade and its taking back, each with all the time that upgrade.sh gives them.
+follow_limit=300
 # Options of ssh that a caller wants, too: a port, a key.
 [ -z "${SPIDERCAR_SSH_OPTIONS:-}" ] || read -r -a more <<<"$SPIDERCAR_SSH_OPTIONS"
 ssh_options+=("${more[@]+"${more[@]}"}")
@@ -31,7 +32,7 @@ remote() {
 }
 
 change_host() {
-    local facts folder result cursor=0 waited=0
+    local facts folder result end
     facts=$(remote bash -s -- facts / <"$top/scripts/deploy/provision.sh") || fail "$host: no way in, or no root there (ssh keys? sudo without a password?)"
     # shellcheck disable=SC2086  # NAME=VALUE lines of ours
     declare -g $facts
@@ -43,7 +44,8 @@ change_host() {
     [ ! -e "${binary:+$binary.needs}" ] || cp "$binary.needs" "$payload/needs"
 
     folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX)
-    tar -C "$payload" -cz . | remote tar -C "$folder" -xz || fail "$host: the files did not get there; nothing was changed"
+    # -m: a board without a clock may live in yesterday, and would complain of files from tomorrow.
+    tar -C "$payload" -cz . | remote tar -C "$folder" -xzm || fail "$host: the files did not get there; nothing was changed"
     if [ -n "$dry_run" ]; then
         remote bash "$folder/upgrade.sh" dry-run "$what"
         remote rm -rf "$folder"
@@ -52,13 +54,14 @@ change_host() {
     ask "Change $host?"
     remote bash "$folder/upgrade.sh" start "$what" "$folder" || fail "$host: not started; nothing was changed"
     # It goes on without us; what it says is read from where we are. A connection that is cut is made again.
-    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" "$cursor" 2>/dev/null) && [[ $result == *$'\n'end\ * ]]; do
-        waited=$((waited + 1))
-        [ $waited -lt 40 ] || fail "$host does not answer; it ends the upgrade by itself, or takes it back. Look with: journalctl -u spidercar-deploy"
+    end=$((SECONDS + follow_limit))
+    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" 2>/dev/null) && [[ $'\n'$result == *$'\n'end\ * ]]; do
+        [ $SECONDS -lt $end ] ||
+            fail "$host has no result within $follow_limit s; it ends the upgrade by itself, or takes it back. Look there with: journalctl -u spidercar-deploy"
         sleep 3
     done
     sed '/^end /d' <<<"$result"
     remote rm -rf "$folder" || true
-    [ "${result##*$'\n'end }" = 0 ] || fail "$host: not ${what}ed; see above"
+    [ "${result##*end }" = 0 ] || fail "$host: not ${what}ed; see above"
     echo "deploy: $host: ${what}ed"
 }

@@ -81,7 +81,7 @@ check_configuration() {
 compose() {
     local system=$top/board/shared/system one key file wanted=/etc/systemd/system/multi-user.target.wants
     : >"$payload/files"
-    : >"$payload/kept"
+    : >"$payload/stays"
     : >"$payload/enable"
     : >"$payload/config-lines"
     : >"$payload/cmdline-words"
@@ -121,8 +121,11 @@ compose() {
         boot_lines >"$payload/config-lines"
     else
         # An upgrade of the program alone: what the car is stays.
-        echo /etc/spidercar/spidercar.toml >>"$payload/kept"
+        printf '%s\n' '/etc/spidercar/*' '*/led.conf' >>"$payload/stays"
+        : >"$payload/boot-stays"
     fi
+    # Nobody is locked out because he did not say again how he gets in.
+    printf '%s\n' '/root/.ssh/*' /etc/hostname '*/spidercar.nmconnection' '/etc/wpa_supplicant/*' >>"$payload/stays"
     if [ -n "$ssh_key" ]; then
         payload_file 600 root /root/.ssh/authorized_keys <"$ssh_key"
         echo "$wanted/ssh.service /usr/lib/systemd/system/ssh.service" >>"$payload/enable"

@@ -7,7 +7,8 @@
 #   BOOT     its boot partition: a folder with config.txt and cmdline.txt
 #   PAYLOAD  what scripts/deploy.sh put together:
 #              files         lines "MODE OWNER PATH"; what is to be at ROOT/PATH is in root/PATH
-#              kept          paths that stay as they are where they are already there
+#              stays         patterns of paths that an installation without them leaves alone: what was said before
+#              boot-stays    if it is there, the lines in config.txt stay, too
 #              enable        lines "LINK TARGET": what makes systemd start a unit
 #              config-lines  lines for config.txt, each below its reason
 #              cmdline-words words for cmdline.txt
@@ -50,7 +51,11 @@ end_mark='# spidercar: end'
 say() { echo "$*"; }
 # Does it, unless nothing is to be changed.
 act() { [ -n "$dry" ] || "$@"; }
-sum() { sha256sum <"$1" | cut -d ' ' -f 1; }
+sum() {
+    local text
+    text=$(sha256sum <"$1")
+    echo "${text%% *}"
+}
 
 # A file gets its content in one moment: it is written beside, with its rights, and renamed. stdin, MODE OWNER PATH.
 put() {
@@ -65,16 +70,20 @@ put() {
 
 # Names are those of ROOT, not of this machine.
 owner() {
+    local name user group rest
     [ "$1" != root ] || { echo 0:0; return; }
-    awk -F: -v name="$1" '$1 == name { print $3 ":" $4 }' "$root/etc/passwd"
+    while IFS=: read -r name rest user group rest; do
+        [ "$name" != "$1" ] || echo "$user:$group"
+    done <"$root/etc/passwd"
 }
 
 # --- the record: lines "file SHA256 PATH", "folder PATH", "aside PATH", "link PATH", "user FILE LINE", "state WORD" ---
 recorded() { [ ! -e "$record" ] || sed -n "s/^$1 //p" "$record"; }
+# Programs that are started take the time of an upgrade; the shell looks by itself where it can.
+is_recorded() { [ -e "$record" ] && [[ $'\n'$(<"$record")$'\n' == *$'\n'"$1"$'\n'* ]]; }
 remember() {
     [ -z "$dry" ] || return 0
-    mkdir -p "$root$home"
-    [ -e "$record" ] && grep -qxF -- "$*" "$record" || echo "$*" >>"$record"
+    is_recorded "$*" || echo "$*" >>"$record"
 }
 state() {
     [ -z "$dry" ] || return 0
@@ -143,14 +152,10 @@ install_files() {
                 continue
             fi
         fi
-        if [ -e "$root$path" ] && grep -qxF "$path" "$payload/kept" 2>/dev/null; then
-            say "kept     $path"
-            continue
-        fi
         remember_folders "$path"
         if [ -e "$root$path" ]; then
             have=$(sum "$root$path")
-            if grep -qxF "file $have $path" "$record" 2>/dev/null; then
+            if is_recorded "file $have $path"; then
                 say "replace  $path"
             else
                 say "replace  $path (what was there is kept aside)"
@@ -170,17 +175,25 @@ install_files() {
     done <"$payload/files"
 }
 
-# What an older installation had and this one has not.
+# What an older installation had and this one has not, and was not told to leave.
+stays() {
+    local pattern
+    while read -r pattern; do
+        # shellcheck disable=SC2053  # a pattern
+        [[ $1 != $pattern ]] || return 0
+    done <"$payload/stays"
+    return 1
+}
 remove_stale() {
     local path
     while read -r path; do
-        awk -v path="$path" '$3 == path { found = 1 } END { exit !found }' "$payload/files" || remove_file "$path"
-    done < <(recorded file | cut -d ' ' -f 2- | sort -u)
+        stays "$path" || remove_file "$path"
+    done < <(recorded file | awk 'NR == FNR { wanted[$3] = 1; next } !($2 in wanted) && !seen[$2]++ { print $2 }' "$payload/files" -)
 }
 remove_file() {
     local path=$1
     if [ -e "$root$path" ]; then
-        if ! grep -qxF "file $(sum "$root$path") $path" "$record"; then
+        if ! is_recorded "file $(sum "$root$path") $path"; then
             say "kept     $path: it was changed since"
             return
         fi
@@ -227,7 +240,7 @@ install_boot() {
     local word line
     keep_boot_text config.txt
     keep_boot_text cmdline.txt
-    {
+    [ -e "$payload/boot-stays" ] || {
         without_block "$boot/config.txt"
         block
     } | boot_text config.txt "$(grep -cvE '^#|^$' "$payload/config-lines" || true) lines at its end"
@@ -272,6 +285,10 @@ install_links() {
         if [ "$(readlink "$root$link" 2>/dev/null)" = "$target" ]; then
             continue
         fi
+        # Enabled by somebody else, who has his own way to say so: neither changed nor taken out again.
+        if [ -L "$root$link" ] && ! is_recorded "link $link"; then
+            continue
+        fi
         say "enable   $link"
         remember_folders "$link"
         remember link "$link"
@@ -291,15 +308,12 @@ remove_links() {
 verify() {
     local mode who path wrong=0
     while read -r mode who path; do
-        if grep -qxF "$path" "$payload/kept" 2>/dev/null; then
-            [ -e "$root$path" ] || { say "missing  $path"; wrong=1; }
-            continue
-        fi
         cmp -s "$payload/root$path" "$root$path" || { say "differs  $path"; wrong=1; continue; }
         [ "$(stat -c '%a %u:%g' "$root$path")" = "${mode#0} $(owner "$who")" ] || { say "rights   $path"; wrong=1; }
     done <"$payload/files"
     while read -r path mode; do
-        [ "$(readlink "$root$path")" = "$mode" ] || { say "link     $path"; wrong=1; }
+        [ "$(readlink "$root$path")" = "$mode" ] || { [ -L "$root$path" ] && ! is_recorded "link $path"; } ||
+            { say "link     $path"; wrong=1; }
     done <"$payload/enable"
     return $wrong
 }

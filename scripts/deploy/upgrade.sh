@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Changes the car that this board is, and takes the change back if the car does not come up with it. NOT TRIED YET.
+# Changes the car that this board is, and takes the change back if the car does not come up with it.
 #
 # usage: upgrade.sh start install|uninstall FOLDER   from FOLDER, where the payload is; returns when the work has begun
-#        upgrade.sh follow FOLDER N                  what it said so far, and "end CODE" when it is over
+#        upgrade.sh follow FOLDER                    what it said so far, and "end CODE" when it is over
 #        upgrade.sh dry-run install|uninstall        what it would change
 #        upgrade.sh resume                           at power-on, after a power cut in between (spidercar-upgrade.service)
 #
@@ -19,20 +19,27 @@ here=$(cd "$(dirname "$0")" && pwd)
 home=/usr/local/lib/spidercar
 unfinished=$home/upgrade
 boot=/boot/firmware
-# How long a program has to be ready, and must then stay. choice: ready takes a second on a board, and seconds on an
-# emulated one; a program that dies does so when its first parts are started.
-ready_limit=30 steady=10
+# Seconds in which a program has to be ready, and must then stay; starts that it may need. choice: as long as its unit
+# waits (TimeoutStartSec); a program that dies does so when its first parts are started; one start may meet a device that
+# is not there yet.
+ready_limit=60 steady=10 restarts=3
+# Seconds for which a car is looked at. choice: a driver whom a bad path stopped has it moving again sooner.
+look=5
 
 usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
 say() { echo "$*"; }
 show() { systemctl show --value -p "$1" spidercar.service; }
 
-# Whether somebody drives just now: the program tells systemd how the car is.
+# Whether somebody drives: the program tells systemd how the car is.
 is_driven() {
-    case $(show StatusText) in
-        live* | coasting*) return 0 ;;
-        *) return 1 ;;
-    esac
+    local end=$((SECONDS + look))
+    while [ "$SECONDS" -lt "$end" ]; do
+        case $(show StatusText) in
+            live* | coasting*) return 0 ;;
+        esac
+        sleep 0.2
+    done
+    return 1
 }
 
 # All paths that an installation may change, one a line.
@@ -50,14 +57,26 @@ restart() {
     modprobe i2c-dev 2>/dev/null || true
     if [ -e /etc/systemd/system/spidercar.service ]; then
         systemctl reset-failed spidercar.service 2>/dev/null || true
-        systemctl restart spidercar.path spidercar.service
+        systemctl restart spidercar.path spidercar.service || true # is_healthy tells
     fi
+}
+
+# How the program ended last.
+ended() {
+    case $(show ExecMainCode) in
+        2 | 3) echo "signal $(show ExecMainStatus)" ;; # CLD_KILLED, CLD_DUMPED
+        *) echo "exit code $(show ExecMainStatus)" ;;
+    esac
 }
 
 # Ready within its time, and the same process for a while after that.
 is_healthy() {
     local end=$((SECONDS + ready_limit)) pid
     until [ "$(show ActiveState)" = active ]; do
+        if [ "$(show ActiveState)" = failed ] || [ "$(show NRestarts)" -ge $restarts ]; then
+            say "does not become ready: the program ended with $(ended)"
+            return 1
+        fi
         [ "$SECONDS" -lt "$end" ] || { say "not ready within $ready_limit s"; return 1; }
         sleep 0.5
     done
@@ -65,7 +84,7 @@ is_healthy() {
     end=$((SECONDS + steady))
     while [ "$SECONDS" -lt "$end" ]; do
         if [ "$(show MainPID) $(show ActiveState)" != "$pid active" ]; then
-            say "ready, but ended within $steady s: $(show Result), exit code $(show ExecMainStatus)"
+            say "ready, but did not stay for $steady s: the program ended with $(ended)"
             return 1
         fi
         sleep 0.5
@@ -115,11 +134,11 @@ close_upgrade() {
 
 # The work; its exit code is the result. A board that was cut off in the middle comes here again.
 work() {
-    local what=$1
+    local what=$1 library package
     if [ "$what" = install ] && [ -e "$unfinished/payload/needs" ]; then
-        while read -r library; do
+        while read -r library package; do
             ldconfig -p 2>/dev/null | grep -qF "$library" || [ -e "/usr/lib/aarch64-linux-gnu/$library" ] || [ -e "/usr/lib/$library" ] ||
-                { say "refused: this system lacks $library, which the program wants"; close_upgrade; return 1; }
+                { say "refused: this system lacks $library, which the program wants: install $package"; close_upgrade; return 1; }
         done <"$unfinished/payload/needs"
     fi
     [ -e "$unfinished/is-kept" ] || keep_all
@@ -158,8 +177,10 @@ case "${1:-}" in
         ;;
     start)
         mkdir -p $home
-        systemd-run --quiet --collect --unit=spidercar-deploy --property=StandardOutput="file:$3/said" \
-            --property=StandardError="append:$3/said" bash "$3/upgrade.sh" run "$2" "$3"
+        # What it says is for whoever follows, and for the journal.
+        # shellcheck disable=SC2016  # expanded there
+        systemd-run --quiet --collect --unit=spidercar-deploy \
+            bash -c 'bash "$1/upgrade.sh" run "$2" "$1" 2>&1 | tee "$1/said"' bash "$3" "$2"
         ;;
     run)
         code=0
@@ -171,8 +192,10 @@ case "${1:-}" in
             say "refused: the car is driven ($(show StatusText))"
             code=1
         else
+            # What connections left behind that were cut, long ago.
+            find /var/tmp -maxdepth 1 -name 'spidercar-deploy.*' -mmin +60 -exec rm -rf {} +
             # From here on it is the board's own.
-            rm -rf "$unfinished" "$unfinished.new"
+            rm -rf "$unfinished" "$unfinished.new" "$unfinished.over"
             mkdir "$unfinished.new"
             cp -a "$3" "$unfinished.new/payload"
             cp "$3/provision.sh" "$3/upgrade.sh" "$unfinished.new"
@@ -189,7 +212,9 @@ case "${1:-}" in
     resume)
         what=$(cat "$unfinished/what")
         say "an upgrade was interrupted: $what"
-        work "$what"
+        exec 7>/run/spidercar-deploy.lock
+        flock 7
+        work "$what" || exit 1
         ;;
     *) usage >&2; exit 2 ;;
 esac

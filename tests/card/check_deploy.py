@@ -12,9 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "machine"))
-
-from checks import Checks, expect, main  # noqa: E402  (found by the line above)
+from checks import Checks, expect, main
 
 TOP = Path(__file__).resolve().parents[2]
 BOOT_AT, ROOT_AT = 8192 * 512, (8192 + 512 * 2048) * 512
@@ -27,6 +25,11 @@ DOCUMENTED = (
     *("./etc/systemd/system.conf.d", "./etc/systemd/journald.conf.d"),
     *("./etc/passwd", "./etc/group", "./etc/shadow", "./etc/gshadow"),
 )
+# What an upgrade of the program alone may change: itself, and the record of what is installed.
+UPGRADED = {"./usr/local/bin/spidercar", "./usr/local/lib/spidercar/record"}
+WITHOUT_LIBRARY = """
+mount -t ext4 -o loop,offset=$2 "$1" /mnt && rm /mnt/usr/lib/aarch64-linux-gnu/libcamera.so.0.7*
+"""
 SNAPSHOT = """
 mount -t ext4 -o ro,noload,loop,offset=$2 "$1" /mnt && cd /mnt
 find . ! -path './lost+found*' ! -type d -printf '%p %y %m %U %G %s %l\\n' -o -type d -printf '%p %y %m %U %G\\n'
@@ -63,9 +66,21 @@ def command(card: Path, secret: Path, *options: str) -> list[str]:
 
 def deploy(card: Path, secret: Path, *options: str) -> str:
     """Runs it to its end."""
-    done = subprocess.run(command(card, secret, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return run(*command(card, secret, *options)[1:])
+
+
+def run(*options: object) -> str:
+    """Runs deploy.sh with just these options."""
+    words = [str(TOP / "scripts/deploy.sh"), *map(str, options)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     expect(done.returncode == 0, f"deploy.sh {options} ended with {done.returncode}: {done.stdout[-800:]}")
     return done.stdout
+
+
+def public_key(folder: Path) -> str:
+    """A key that may log in."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
+    return str(folder / "id.pub")
 
 
 def mounts(card: Path) -> str:
@@ -109,10 +124,28 @@ def checks(report: Checks) -> None:
             deploy(card, secret)
             changed = differences(installed, snapshot(card))
             expect(not changed, f"changed: {changed}")
+        with report.check("the program alone, without --board: configuration, secrets, keys and boot lines stay"):
+            deploy(card, secret, "--ssh-key", public_key(folder), "--led", "ACT", "--hostname", "car")
+            equipped = snapshot(card)
+            program = folder / "new"
+            program.write_bytes(Path(sys.argv[1]).read_bytes() + b"new")
+            run("--image", card, "--binary", program, "--yes")
+            changed = differences(equipped, snapshot(card))
+            expect(set(changed) == UPGRADED, f"changed: {changed}")
         with report.check("uninstall: as before, file by file"):
             deploy(card, secret, "--uninstall")
             changed = differences(before, snapshot(card))
             expect(not changed, f"not as before: {changed}")
+        with report.check("a card without a library of the program is refused, with the name of its package"):
+            poor = copy(original, folder / "poor.img")
+            subprocess.run(["unshare", "--mount", "sh", "-euc", WITHOUT_LIBRARY, "without", poor, str(ROOT_AT)], check=True)
+            before_it = snapshot(poor)
+            refused = subprocess.run(command(poor, secret), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            said = refused.stdout.strip().splitlines()[-1]
+            expect(refused.returncode == 1 and "libcamera.so.0.7" in said and "package libcamera0.7 " in said, refused.stdout)
+            expect(not differences(before_it, snapshot(poor)), "something changed")
+            poor.unlink()
+            report.say(said)
         with report.check(f"killed at {kills} random moments: nothing stays mounted, the image is whole, a further run completes"):
             begin = time.monotonic()
             deploy(copy(original, card), secret)
@@ -134,7 +167,7 @@ def checks(report: Checks) -> None:
             deploy(card, secret)
             changed = differences(installed, snapshot(card))
             expect(not changed, f"changed: {changed}")
-            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key")]
+            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "id", "id.pub")]
             expect(not left, f"left behind: {left}")
             report.say(f"{kills - ended} killed, {ended} were done before")
 

@@ -28,9 +28,9 @@ PATIENCE = 30.0
 
 
 class Spider:
-    """A Spider that listens on one address of this machine, with a driver key."""
+    """A Spider that listens on one address of this machine, on free ports or as its options say, with a driver key."""
 
-    def __init__(self, binary: Path, folder: Path, address: str) -> None:
+    def __init__(self, binary: Path, folder: Path, address: str, *options: str) -> None:
         self.binary, self.address = binary, address
         self.key_file = folder / "driver-key"
         self.key_file.write_text("a-key-for-tests\n")
@@ -38,8 +38,8 @@ class Spider:
         with open(self.log, "ab") as log:
             mark = log.tell()
             self.process = process.start(
-                [binary, "spider", "--listen", address, "--port", "0", "--tls-port", "0"]
-                + ["--driver-key-file", self.key_file],
+                [binary, "spider", "--listen", address, "--driver-key-file", self.key_file]
+                + list(options or ("--port", "0", "--tls-port", "0")),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

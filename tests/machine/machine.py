@@ -127,6 +127,7 @@ class Machine:
                 stderr=log,
                 pass_fds=(console_of_qemu.fileno(), monitor_of_qemu.fileno()),
                 env={**os.environ, "QEMU_MODULE_DIR": str(libraries / "qemu")},
+                start_new_session=True,
             )
         console_of_qemu.close()
         monitor_of_qemu.close()
