@@ -61,20 +61,15 @@ restart() {
     fi
 }
 
-# How the program ended last.
-ended() {
-    case $(show ExecMainCode) in
-        2 | 3) echo "signal $(show ExecMainStatus)" ;; # CLD_KILLED, CLD_DUMPED
-        *) echo "exit code $(show ExecMainStatus)" ;;
-    esac
-}
+# How the program ended last, in the words of systemd. Its properties are of no use: the next start resets them.
+ended() { journalctl --no-pager --quiet --boot --unit=spidercar --output=cat | sed -n 's/.*Main process exited, //p' | tail -n 1; }
 
 # Ready within its time, and the same process for a while after that.
 is_healthy() {
     local end=$((SECONDS + ready_limit)) pid
     until [ "$(show ActiveState)" = active ]; do
         if [ "$(show ActiveState)" = failed ] || [ "$(show NRestarts)" -ge $restarts ]; then
-            say "does not become ready: the program ended with $(ended)"
+            say "does not become ready: $(ended)"
             return 1
         fi
         [ "$SECONDS" -lt "$end" ] || { say "not ready within $ready_limit s"; return 1; }
@@ -84,7 +79,7 @@ is_healthy() {
     end=$((SECONDS + steady))
     while [ "$SECONDS" -lt "$end" ]; do
         if [ "$(show MainPID) $(show ActiveState)" != "$pid active" ]; then
-            say "ready, but did not stay for $steady s: the program ended with $(ended)"
+            say "ready, but did not stay for $steady s: $(ended)"
             return 1
         fi
         sleep 0.5

@@ -151,7 +151,9 @@ def upgrades(report: Checks, pi: CardPi, spider: Spider, folder: Path, binary: P
         told = pi.ssh("cat /var/tmp/spidercar-deploy.*/said; rm -r /var/tmp/spidercar-deploy.*").lines
         expect("taken back: what was there before" in told and told[-1] == "end 1", told)
         publishes(spider, folder)
-        report.say(next(line for line in told if line.startswith("does not become ready")))
+        why = next(line for line in told if line.startswith("does not become ready"))
+        expect("status=4/ILL" in why, why)
+        report.say(why)
     with report.check("the connection is cut while files are sent: the old program runs on, untouched"):
         before = pi.ssh("systemctl show --value -p MainPID spidercar").text
         car.cut(another(binary, folder / "third"), "tar -C", HALF_SENT)
