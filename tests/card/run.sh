@@ -13,6 +13,8 @@ case "${1:-}" in
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")
+# deploy.sh checks configurations with this one, whatever else was built here.
+export SPIDERCAR=$binary
 binary_pi=${2:-$("$here/../../scripts/build-pi.sh" --fast | tail -n 1)}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
 # The emulator's packages are fetched while there is a network.
