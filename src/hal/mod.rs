@@ -41,6 +41,7 @@ pub mod halve;
 pub mod health;
 mod level;
 pub mod modem;
+pub mod moment;
 pub mod openh264;
 pub mod pair;
 #[cfg(any(feature = "libcamera", feature = "pi"))]

@@ -23,7 +23,6 @@ use crate::logic::camera::Controls;
 
 pub mod advice;
 mod desk;
-pub mod moment;
 pub mod zoom;
 
 #[cfg(feature = "libcamera")]

@@ -15,9 +15,14 @@ pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
 }
 
+/// Whether an error is of one of these kinds.
+pub(crate) fn is_any(error: &io::Error, errnos: &[Errno]) -> bool {
+    errnos.iter().any(|errno| is(error, *errno))
+}
+
 /// The error with what to do about it.
 pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
-    let text = if is(&error, Errno::ACCESS) || is(&error, Errno::PERM) {
+    let text = if is_any(&error, &[Errno::ACCESS, Errno::PERM]) {
         let group = group_of(path).unwrap_or_else(|| "video".to_owned());
         format!(
             "{error}; it belongs to the group {group}: sudo usermod -aG {group} USER, then log in again"

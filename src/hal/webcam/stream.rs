@@ -39,8 +39,9 @@ use super::picture::Picture;
 use super::{WebcamSettings, failed, missing, unsupported};
 use crate::config::Rotation;
 use crate::hal::clock::{self, Clock, SystemClock};
-use crate::hal::csi::{Turn, moment};
+use crate::hal::csi::Turn;
 use crate::hal::frame::{Home, Memory as Samples, Pixels};
+use crate::hal::moment::Moments;
 use crate::hal::v4l2::border::{Buffer, Control, Device, Format, Memory, Queue};
 use crate::hal::v4l2::kernel::Mapped;
 use crate::hal::v4l2::trouble;
@@ -95,8 +96,7 @@ pub(super) struct Webcam {
     /// Pictures that are out.
     out: usize,
     patience: Duration,
-    last_at: Uptime,
-    is_untimed: bool,
+    moments: Moments,
     /// Why pictures are thrown away, once that was logged.
     said: Option<String>,
 }
@@ -152,8 +152,7 @@ impl Webcam {
             came_home,
             out: 0,
             patience: patience::FIRST,
-            last_at: Uptime::ZERO,
-            is_untimed: false,
+            moments: Moments::default(),
             said: None,
         };
         for slot in &camera.slots {
@@ -187,7 +186,7 @@ impl Webcam {
 
     /// An error of the driver: it may be gone.
     fn broken(&self, step: &'static str, error: io::Error) -> CameraError {
-        if trouble::is(&error, Errno::NODEV) || trouble::is(&error, Errno::NXIO) {
+        if trouble::is_any(&error, &[Errno::NODEV, Errno::NXIO]) {
             return missing(&self.name, "it was unplugged");
         }
         failed(&self.name, step, trouble::explained(&self.path, error))
@@ -270,18 +269,9 @@ impl Webcam {
     fn caught_at(&mut self, buffer: Buffer) -> Uptime {
         let now = SystemClock.now();
         let stamp = buffer.time.as_micros().saturating_mul(1000);
-        let caught_at = (buffer.flags.is_monotonic)
-            .then(|| moment::caught_at(stamp, now, clock::read(ClockId::Boottime)))
-            .flatten();
-        if caught_at.is_none() && !self.is_untimed {
-            self.is_untimed = true;
-            tracing::warn!(
-                camera = self.name,
-                "its timestamps make no sense; the time of delivery has to do"
-            );
-        }
-        self.last_at = caught_at.unwrap_or(now).max(self.last_at);
-        self.last_at
+        let stamp = buffer.flags.is_monotonic.then_some(stamp);
+        self.moments
+            .caught_at(&self.name, stamp, now, clock::read(ClockId::Boottime))
     }
 }
 
@@ -427,7 +417,8 @@ fn slots(device: &dyn Device, shares: bool) -> io::Result<Vec<Arc<Slot>>> {
 
 /// The driver has no such thing.
 fn is_unknown(error: &io::Error) -> bool {
-    [Errno::INVAL, Errno::NOTTY, Errno::NOTSUP, Errno::NOSYS]
-        .iter()
-        .any(|errno| trouble::is(error, *errno))
+    trouble::is_any(
+        error,
+        &[Errno::INVAL, Errno::NOTTY, Errno::NOTSUP, Errno::NOSYS],
+    )
 }

@@ -38,8 +38,9 @@ use super::pool::{self, Pool};
 use super::raw::{Buffer, Handle};
 use super::{Event, failed};
 use crate::hal::clock::{self, Clock, SystemClock};
-use crate::hal::csi::{Desk, moment};
+use crate::hal::csi::Desk;
 use crate::hal::frame::{Frame, Home, Layout, Memory, Pixels};
+use crate::hal::moment::Moments;
 use crate::hal::{Camera, CameraError, patience};
 use crate::logic::camera::Controls;
 use crate::logic::units::Uptime;
@@ -76,11 +77,10 @@ pub(super) struct CsiCamera {
     /// Where the dials stood in the last request.
     controls: Controls,
     pace: Pace,
-    last_at: Uptime,
+    moments: Moments,
     patience: Duration,
     clock: SystemClock,
     is_gone: bool,
-    is_untimed: bool,
 }
 
 /// How fast requests may be queued: as many as there are buffers at once, and then at a rate.
@@ -159,11 +159,10 @@ impl CsiCamera {
             seen: 0,
             controls,
             pace,
-            last_at: Uptime::ZERO,
+            moments: Moments::default(),
             patience: patience::FIRST,
             clock: SystemClock,
             is_gone: false,
-            is_untimed: false,
         };
         new.queue()?;
         Ok(new)
@@ -292,18 +291,9 @@ impl CsiCamera {
     fn caught_at(&mut self, request: &Request) -> Uptime {
         let now = self.clock.now();
         let stamp = request.metadata().get::<SensorTimestamp>().ok();
-        let caught_at = stamp
-            .and_then(|stamp| u64::try_from(stamp.0).ok())
-            .and_then(|stamp| moment::caught_at(stamp, now, clock::read(ClockId::Boottime)));
-        if caught_at.is_none() && !self.is_untimed {
-            self.is_untimed = true;
-            tracing::warn!(
-                camera = self.name,
-                "its timestamps make no sense; the time of delivery has to do"
-            );
-        }
-        self.last_at = caught_at.unwrap_or(now).max(self.last_at);
-        self.last_at
+        let stamp = stamp.and_then(|stamp| u64::try_from(stamp.0).ok());
+        self.moments
+            .caught_at(&self.name, stamp, now, clock::read(ClockId::Boottime))
     }
 }
 

@@ -86,9 +86,7 @@ where
 /// The driver has no such thing, or not this value of it.
 pub(super) fn is_unknown(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
-    [Errno::INVAL, Errno::NOTTY, Errno::RANGE]
-        .iter()
-        .any(|errno| trouble::is(error, *errno))
+    trouble::is_any(error, &[Errno::INVAL, Errno::NOTTY, Errno::RANGE])
 }
 
 /// The target in bits a second, in the driver's range.

@@ -216,15 +216,16 @@ impl Input {
 /// The driver, or the one whose memory it is, does not share it. kernel: `__prepare_dmabuf`, `vb2_dc_map_dmabuf` (memory
 /// in pieces is `EFAULT`), `dma_buf_attach`.
 fn is_refusal(error: &io::Error) -> bool {
-    [
-        Errno::INVAL,
-        Errno::FAULT,
-        Errno::NOTTY,
-        Errno::NOTSUP,
-        Errno::NOMEM,
-    ]
-    .iter()
-    .any(|errno| trouble::is(error, *errno))
+    trouble::is_any(
+        error,
+        &[
+            Errno::INVAL,
+            Errno::FAULT,
+            Errno::NOTTY,
+            Errno::NOTSUP,
+            Errno::NOMEM,
+        ],
+    )
 }
 
 fn refusal(error: &io::Error) -> String {

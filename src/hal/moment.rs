@@ -10,7 +10,7 @@
 //!                                        └ no ─▶ nothing: the time of delivery has to do
 //! ```
 //!
-//! Promises: never later than now, never older than `OLDEST`.
+//! Promises: never later than now, never older than `OLDEST`; those of one camera never fall ([`Moments`]).
 //! Knows nothing of: clocks; both times are arguments.
 //! Sources: libcamera `control_ids_core.yaml` (`SensorTimestamp`); kernel `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`.
 
@@ -38,6 +38,36 @@ pub fn caught_at(stamp_ns: u64, now: Uptime, boottime_now: Uptime) -> Option<Upt
     let awake = u64::try_from(suspended.as_micros()).ok()?;
     let stamp = Uptime::from_micros(stamp.as_micros().checked_sub(awake)?);
     recent(stamp)
+}
+
+/// When the pictures of one camera were caught, one after the other.
+#[derive(Debug, Default)]
+pub struct Moments {
+    last_at: Uptime,
+    is_untimed: bool,
+}
+
+impl Moments {
+    /// When the picture was caught that has just been delivered, with this stamp (nanoseconds) if it has one. That a
+    /// camera's stamps make no sense is logged once.
+    pub fn caught_at(
+        &mut self,
+        camera: &str,
+        stamp_ns: Option<u64>,
+        now: Uptime,
+        boottime_now: Uptime,
+    ) -> Uptime {
+        let at = stamp_ns.and_then(|stamp| caught_at(stamp, now, boottime_now));
+        if at.is_none() && !self.is_untimed {
+            self.is_untimed = true;
+            tracing::warn!(
+                camera,
+                "its timestamps make no sense; the time of delivery has to do"
+            );
+        }
+        self.last_at = at.unwrap_or(now).max(self.last_at);
+        self.last_at
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +99,21 @@ mod tests {
         for ns in [100_000_001_000, 100_020_000_999, 3_700_020_000_000] {
             assert_eq!(at(ns), Some(NOW), "{ns}");
         }
+    }
+
+    #[test]
+    fn times_only_rise_and_delivery_does_for_a_picture_without_one() {
+        let mut moments = Moments::default();
+        let mut at = |stamp_ns, now_us| {
+            let now = Uptime::from_micros(now_us);
+            let at = moments.caught_at("camera", stamp_ns, now, now);
+            at.as_micros()
+        };
+        assert_eq!(at(Some(99_990_000_000), 100_000_000), 99_990_000);
+        assert_eq!(at(Some(99_980_000_000), 100_000_000), 99_990_000);
+        assert_eq!(at(None, 100_010_000), 100_010_000);
+        assert_eq!(at(Some(7), 100_020_000), 100_020_000);
+        assert_eq!(at(Some(100_025_000_000), 100_030_000), 100_025_000);
     }
 
     #[test]
