@@ -238,16 +238,7 @@ async fn watch_records_video_prints_metrics_and_gives_up_in_time_to_say_why() {
     let car = Car::local("watched", &[]);
     let folder = harness::Folder::new("watch");
     let record = folder.file("video.h264");
-    let url = car.program.url();
-    let args = [
-        "watch",
-        &url,
-        "--channel",
-        harness::CHANNEL,
-        "--record",
-        record.to_str().expect("UTF-8"),
-    ];
-    let mut watch = Program::start(&args, &folder, "watch");
+    let mut watch = Program::recording(&car.program.url(), &record, &folder);
     let size = || std::fs::metadata(&record).map_or(0, |meta| meta.len());
     until("a recording of 50 kB", || size() > 50_000).await;
     let bytes = std::fs::read(&record).expect("the recording");

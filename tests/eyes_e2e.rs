@@ -111,17 +111,8 @@ async fn driving_backwards_shows_the_rear_and_nothing_from_before_the_change() {
         let keeps = format!("camera.rear.standby={standby}");
         let car = two_eyes("two-eyes", &[&keeps]);
         let file = car.folder.file("film.h264");
-        let recording = format!("{}", file.display());
         let url = car.program.url();
-        let args = [
-            "watch",
-            &url,
-            "--channel",
-            harness::CHANNEL,
-            "--record",
-            &recording,
-        ];
-        let mut watch = Program::start(&args, &car.folder, "watch");
+        let mut watch = Program::recording(&url, &file, &car.folder);
         watch.logged("first frame").await;
 
         let mut operator = Operator::connect(&url).await;

@@ -32,6 +32,15 @@ const NODE: &str = "/dev/video11";
 const SIZE: (u32, u32) = (640, 480);
 const BYTES: usize = 640 * 480 * 3 / 2;
 
+/// What a call may fail with.
+const ERRORS: [Errno; 5] = [
+    Errno::IO,
+    Errno::INVAL,
+    Errno::NODEV,
+    Errno::NOMEM,
+    Errno::BUSY,
+];
+
 /// Tests that count file descriptors run one at a time: the process has one table of them.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -86,13 +95,7 @@ fn whichever_call_fails_the_encoder_recovers_and_leaves_nothing_behind() {
         run(&mut encoder, &mut lender());
         let calls = kernel.calls() - before;
         assert!(calls > 60, "{calls}");
-        for errno in [
-            Errno::IO,
-            Errno::INVAL,
-            Errno::NODEV,
-            Errno::NOMEM,
-            Errno::BUSY,
-        ] {
+        for errno in ERRORS {
             for nth in 1..=calls {
                 let (kernel, model) = codec();
                 let mut lender = lender();
@@ -230,13 +233,7 @@ fn whichever_call_of_a_webcam_fails_it_is_an_error_or_nothing_and_it_opens_again
         let calls = kernel.calls();
         assert!(calls > 30, "{calls}");
         let mut failures = 0;
-        for errno in [
-            Errno::IO,
-            Errno::INVAL,
-            Errno::NODEV,
-            Errno::NOMEM,
-            Errno::BUSY,
-        ] {
+        for errno in ERRORS {
             for nth in 1..=calls {
                 let (kernel, settings) = webcam(format);
                 let files = open_files();

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::clock;
 use super::eyes::Eyes;
 use super::newest::Newest;
 use super::readings::Readings;
 use super::stages::{Stage, Stages};
+use crate::config::Config;
 use crate::logic::failsafe::Health;
+use crate::logic::intent::Intent;
 use crate::logic::ladder::Rung;
 use crate::logic::sight::Eye;
 use crate::logic::units::{Kbps, Uptime};
@@ -100,25 +103,32 @@ impl VideoFacts {
         self.rung.store(rung.code(), Ordering::Relaxed);
     }
 
-    /// All of it, as it is told; version and time are the teller's.
+    /// All of it but the times of the stages; version and time of the message are the teller's.
     #[must_use]
-    pub fn report(&self) -> Video {
-        let of = |stage| self.stages.figures(stage).into();
+    pub fn facts(&self) -> Video {
         Video {
-            v: 0,
-            t_us: 0,
             shows: self.shows.load(Ordering::Relaxed),
             cameras: 1 + u8::from(self.has_rear.load(Ordering::Relaxed)),
             camera: self.camera.load(Ordering::Relaxed),
             hardware: self.is_hardware.load(Ordering::Relaxed).into(),
             rung: self.rung.load(Ordering::Relaxed),
             copies: self.copies.load(Ordering::Relaxed),
+            ..Video::default()
+        }
+    }
+
+    /// The same with the times of the stages, which take a search through their tables.
+    #[must_use]
+    pub fn timed(&self, facts: Video) -> Video {
+        let of = |stage| self.stages.figures(stage).into();
+        Video {
             capture: of(Stage::Capture),
             prepare: of(Stage::Prepare),
             encode: of(Stage::Encode),
             hand_over: of(Stage::HandOver),
             send: of(Stage::Send),
             whole: of(Stage::Whole),
+            ..facts
         }
     }
 }
@@ -175,6 +185,16 @@ impl Board {
             on_sight: AtomicBool::new(false),
             readings: Readings::default(),
         })
+    }
+
+    /// Values of a car that nobody drives: of one that was just started, with this configuration.
+    #[must_use]
+    pub fn at_rest(config: &Config) -> Arc<Self> {
+        let now = clock::now();
+        let first = config
+            .vehicle(now)
+            .step(now, &Intent::default(), Health::GOOD);
+        Self::new(&first.status, config.spider.bitrate)
     }
 
     /// Publishes the vehicle's status; only the control thread calls this.

@@ -17,14 +17,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::board::Board;
 use super::lock::Locks;
 use super::{Fatal, chassis, clock, parts};
 use crate::cli::{DoctorWish, Exit};
 use crate::config::Config;
 use crate::hal::sim::SimView;
-use crate::logic::failsafe::{Cause, Health};
-use crate::logic::intent::Intent;
+use crate::logic::failsafe::Cause;
 use crate::logic::spread::Figures;
 
 mod eyes;
@@ -92,13 +90,6 @@ fn look(config: &Config) -> Result<(), Fatal> {
         .into_iter()
         .map(|(name, finding)| (name, Some(finding)));
     report(&lines.collect())
-}
-
-/// Shared values of a car that nobody drives.
-fn board(config: &Config) -> Arc<Board> {
-    let mut vehicle = config.vehicle(clock::now());
-    let first = vehicle.step(clock::now(), &Intent::default(), Health::GOOD);
-    Board::new(&first.status, config.spider.bitrate)
 }
 
 /// Prints the lines, and counts what is broken.

@@ -123,16 +123,14 @@ pub async fn run(
             telemetry.sent(now, counted(pilot::send(&metric, &message).await, &board));
         }
         let report = board.readings.report(now);
-        loop {
-            let views = Views {
-                status: &status,
-                readings: &rates.readings,
-                board: &report,
-                video: &board.video.report(),
-            };
-            let Some(message) = telemetry.poll(now, &views) else {
-                break;
-            };
+        let views = Views {
+            status: &status,
+            readings: &rates.readings,
+            board: &report,
+            video: &board.video.facts(),
+            timed: &|facts| board.video.timed(facts),
+        };
+        while let Some(message) = telemetry.poll(now, &views) {
             if matches!(message, Outgoing::Video(_)) {
                 board.video.stages.clear();
             }

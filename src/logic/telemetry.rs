@@ -106,7 +106,11 @@ type BoardNews = (Option<u8>, Option<u8>, Option<u32>, Option<u32>);
 type VideoNews = (u8, u8, u8, u8);
 
 /// What there is to tell, as it is now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
+#[expect(
+    missing_debug_implementations,
+    reason = "it lives for one call, and a function cannot be printed"
+)]
 pub struct Views<'a> {
     /// The vehicle.
     pub status: &'a Status,
@@ -114,8 +118,10 @@ pub struct Views<'a> {
     pub readings: &'a BoardReadings,
     /// The sensors.
     pub board: &'a Board,
-    /// The video path.
+    /// The video path, without its times.
     pub video: &'a Video,
+    /// Adds the times: they take a search through tables, so only what is to be sent has them.
+    pub timed: &'a (dyn Fn(Video) -> Video + Sync),
 }
 
 /// Which message.
@@ -232,7 +238,7 @@ impl Telemetry {
             Kind::Video => Outgoing::Video(Video {
                 v: VIDEO_VERSION,
                 t_us: now.as_micros(),
-                ..*video
+                ..(views.timed)(*video)
             }),
         };
         if !self.budget.may(now, message.encode().len()) {

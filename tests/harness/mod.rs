@@ -23,7 +23,7 @@ pub mod proxy;
 pub mod terminal;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -98,6 +98,13 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spidercar"));
         command.args(args);
         Self::spawn(command, folder, name)
+    }
+
+    /// A viewer in a terminal that keeps the video.
+    pub fn recording(url: &str, video: &Path, folder: &Folder) -> Self {
+        let video = video.to_str().expect("UTF-8");
+        let args = ["watch", url, "--channel", CHANNEL, "--record", video];
+        Self::start(&args, folder, "watch")
     }
 
     /// The same for a command that runs the program.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Finding;
+use crate::app::board::Board;
 use crate::app::parts::{self, MakeCamera};
 use crate::config::{CameraSource, Config, EncoderKind, RearSource};
 use crate::hal::csi;
@@ -21,7 +22,7 @@ const FRAMES: u32 = 15;
 
 /// All of them.
 pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str, Finding)> {
-    let board = super::board(config);
+    let board = Board::at_rest(config);
     let front = || parts::front_camera(config, view, &board).map_err(|fatal| fatal.text);
     let frames = |make: Result<MakeCamera, String>| make.and_then(|make| camera(config, make));
     let source = config.camera.source.word();

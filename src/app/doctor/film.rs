@@ -74,7 +74,7 @@ async fn measure(
     stop: &Arc<AtomicBool>,
 ) -> Result<Lines, Fatal> {
     let spider = Spider::start(spider_options(config, Faults::default())).await?;
-    let board = super::board(config);
+    let board = Board::at_rest(config);
     let (units, mut carried) = mpsc::channel(UNIT_ROOM);
     let made = video::VideoParts {
         camera: parts::camera(config, &Arc::default(), &board)?,
@@ -134,7 +134,7 @@ async fn watched_for(config: &Config, board: &Board, length: Duration) -> Lines 
     let (before, began) = (seen(), Instant::now());
     sleep(length).await;
     let (after, took) = (seen(), began.elapsed());
-    let video = board.video.report();
+    let video = board.video.timed(board.video.facts());
     let size = (
         board.video.width.load(Ordering::Relaxed),
         board.video.height.load(Ordering::Relaxed),

@@ -209,11 +209,9 @@ pub(super) fn finding(part: Part, answer: Key, drive: &Drive) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Machine, RawConfig, Source};
 
     fn drive() -> Drive {
-        let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
-        Config::from_raw(&raw, &Machine).unwrap().drive
+        crate::config::built_in().drive
     }
 
     #[test]

@@ -185,13 +185,11 @@ fn lap(part: &Lap, person: &mut dyn Person, lines: &mut Lines) -> Result<(), Gon
 mod tests {
     use super::super::person::tests::Scripted;
     use super::*;
-    use crate::config::{Machine, RawConfig, Source};
 
     #[test]
     fn who_goes_away_without_a_word_leaves_the_car_at_neutral() {
         let log = std::env::temp_dir().join(format!("spidercar-walk-{}", std::process::id()));
-        let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
-        let mut config = Config::from_raw(&raw, &Machine).unwrap();
+        let mut config = crate::config::built_in();
         config.sim.actuator_log = Some(log.clone());
         let mut chassis = Chassis::start(&config, At::AtTheCar).unwrap();
         let mut person = Scripted::default();

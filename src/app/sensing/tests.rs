@@ -9,28 +9,17 @@ use std::time::Instant;
 use super::*;
 use crate::hal::sensor::{LapEvent, Power};
 use crate::logic::failsafe::{Cause, Refusals, State};
-use crate::logic::intent::Intent;
 use crate::logic::lap::{Pin, Pins};
-use crate::logic::units::{Kbps, Uptime};
+use crate::logic::units::Uptime;
 
 fn board() -> Arc<Board> {
-    let config = crate::config::RawConfig::read(
-        &crate::config::Source::BuiltIn,
-        &[],
-        &crate::config::Machine,
-    );
-    let config = crate::config::Config::from_raw(&config, &crate::config::Machine).unwrap();
-    let mut vehicle = config.vehicle(Uptime::ZERO);
-    let step = vehicle.step(
-        Uptime::ZERO,
-        &Intent::default(),
-        crate::logic::failsafe::Health::GOOD,
-    );
+    let board = Board::at_rest(&crate::config::built_in());
+    let status = board.status().expect("nobody writes it meanwhile");
     assert_eq!(
-        (step.status.state, step.cause),
+        (status.state, status.cause),
         (State::Disarmed, Cause::Start)
     );
-    Board::new(&step.status, Kbps::new(1))
+    board
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

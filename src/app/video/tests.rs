@@ -99,20 +99,6 @@ impl Encoder for TestEncoder {
     }
 }
 
-/// The values of a car that has just started.
-fn board() -> Arc<Board> {
-    use crate::config::{Config, Machine, RawConfig, Source};
-    let read = RawConfig::read(&Source::BuiltIn, &[], &Machine);
-    let config = Config::from_raw(&read, &Machine).unwrap();
-    let mut vehicle = config.vehicle(Uptime::ZERO);
-    let step = vehicle.step(
-        Uptime::ZERO,
-        &crate::logic::intent::Intent::default(),
-        crate::logic::failsafe::Health::GOOD,
-    );
-    Board::new(&step.status, Kbps::new(1000))
-}
-
 struct World {
     wrong: Arc<Wrong>,
     board: Arc<Board>,
@@ -125,7 +111,7 @@ struct World {
 fn world(prepare: impl FnOnce(&Wrong)) -> World {
     let wrong = Arc::new(Wrong::default());
     prepare(&wrong);
-    let board = board();
+    let board = Board::at_rest(&crate::config::built_in());
     board.set_watched(true);
     let (its, encoders) = (Arc::clone(&wrong), Arc::clone(&wrong));
     let camera: MakeCamera = Box::new(move || {
@@ -234,7 +220,7 @@ fn live_pictures_come_with_their_stages_and_the_first_is_a_key_frame() {
         assert!(!world.unit().is_key);
     }
     assert_eq!(world.is_ok(), (true, true));
-    assert_eq!(world.board.video.report().shows, 1);
+    assert_eq!(world.board.video.facts().shows, 1);
     for stage in [Stage::Capture, Stage::Prepare, Stage::Encode] {
         assert!(world.board.video.stages.figures(stage).n >= 20, "{stage:?}");
     }
@@ -248,7 +234,7 @@ fn a_camera_that_fails_is_down_at_once_and_back_within_two_seconds() {
     let still = world.first(|unit| !unit.is_live);
     assert!(still.is_key, "another encoder's stream begins");
     assert!(!world.is_ok().0);
-    assert_eq!(world.board.video.report().shows, 2);
+    assert_eq!(world.board.video.facts().shows, 2);
     world.set(|wrong| &wrong.camera_fails, false);
     let healed = Instant::now();
     let live = world.first(|unit| unit.is_live);
@@ -364,7 +350,7 @@ fn the_first_picture_of_another_camera_is_a_key_frame_whoever_else_asked_for_one
             assert!(unit.is_key || was == is_rear, "change {change}");
         }
         assert_eq!(is_rear, change % 2 == 0);
-        assert_eq!(world.board.video.report().camera, u8::from(is_rear));
+        assert_eq!(world.board.video.facts().camera, u8::from(is_rear));
     }
     assert!(keys <= 40, "{keys} of 100 pictures were key frames");
 }
@@ -385,6 +371,6 @@ fn a_slow_processor_gets_half_pictures_and_a_slow_device_does_not() {
             }
         }
         assert_eq!(seen, width);
-        assert_eq!(world.board.video.report().hardware, u8::from(is_hardware));
+        assert_eq!(world.board.video.facts().hardware, u8::from(is_hardware));
     }
 }

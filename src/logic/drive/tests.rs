@@ -40,6 +40,11 @@ pub(crate) fn default_calibration() -> Calibration {
     .unwrap()
 }
 
+/// A car of the default configuration without limits, for the tests of whoever needs one.
+pub(crate) fn unlimited(reverse: Reverse) -> DriveConfig {
+    config(*default_calibration().fields(), NO_LIMITS, reverse)
+}
+
 /// An ordinary car, off centre so that nothing is right by symmetry alone.
 fn ordinary() -> CalibrationFields {
     CalibrationFields {

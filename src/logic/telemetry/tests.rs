@@ -58,6 +58,7 @@ fn said(telemetry: &mut Telemetry, ms: u64, status: &Status, board: &Board, vide
         readings: &BoardReadings::default(),
         board,
         video,
+        timed: &|video| video,
     };
     let mut said = Said::default();
     while let Some(message) = telemetry.poll(at_ms(ms), &views) {
@@ -475,6 +476,7 @@ fn every_field_is_what_it_says() {
         readings: &board,
         board: &Board::default(),
         video: &Video::default(),
+        timed: &|video| video,
     };
     let told = telemetry.poll(at_ms(3_600), &views);
     let Some(Outgoing::Car(car)) = told else {
@@ -533,4 +535,36 @@ fn what_was_never_heard_is_as_old_as_can_be_said() {
         (u32::MAX, u32::MAX),
         "cut off, not wrapped"
     );
+}
+
+#[test]
+fn the_times_of_the_video_path_are_looked_for_only_when_they_are_sent() {
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    let looked = AtomicU32::new(0);
+    let mut telemetry = Telemetry::new(at_ms(0), 10, PLENTY);
+    let status = status(State::Disarmed, Cause::Start);
+    let views = Views {
+        status: &status,
+        readings: &BoardReadings::default(),
+        board: &Board::default(),
+        video: &Video::default(),
+        timed: &|video| {
+            looked.fetch_add(1, Ordering::Relaxed);
+            Video {
+                whole: Times([1, 2, 3, 4]),
+                ..video
+            }
+        },
+    };
+    let mut sent = 0;
+    for ms in (0..12_000).step_by(20) {
+        while let Some(message) = telemetry.poll(at_ms(ms), &views) {
+            if let Outgoing::Video(video) = message {
+                sent += 1;
+                assert_eq!(video.whole, Times([1, 2, 3, 4]));
+            }
+        }
+    }
+    assert_eq!((sent, looked.into_inner()), (3, 3));
 }

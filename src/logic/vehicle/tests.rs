@@ -1,10 +1,8 @@
 //! The parts together: who is obeyed, by which limit, and what is told.
 
-use core::num::NonZeroU16;
-
 use super::*;
-use crate::logic::drive::tests::default_calibration;
-use crate::logic::drive::{Limits, Reverse, Steps};
+use crate::logic::drive::Reverse;
+use crate::logic::drive::tests::{default_calibration, unlimited};
 use crate::logic::units::Throttle;
 use crate::logic::wire::{
     ArmCommand, DriveCommand, Incoming, LeaseCommand, Motion, MotionKey, Want,
@@ -26,26 +24,7 @@ const ESC: Reverse = Reverse::Esc {
 };
 
 fn vehicle_with(reverse: Reverse) -> Vehicle {
-    vehicle_of(drive_config(reverse))
-}
-
-fn drive_config(reverse: Reverse) -> DriveConfig {
-    DriveConfig {
-        calibration: default_calibration(),
-        limits: Limits {
-            max_forward: Throttle::MAX,
-            max_reverse: Throttle::MAX,
-            max_steering: Steering::MAX,
-            throttle_slew_per_s: 0,
-            steering_slew_per_s: 0,
-        },
-        reverse,
-        steps: Steps {
-            throttle: NonZeroU16::new(20).unwrap(),
-            steering: NonZeroU16::new(20).unwrap(),
-        },
-        steering_reversed: false,
-    }
+    vehicle_of(unlimited(reverse))
 }
 
 fn vehicle_of(drive: DriveConfig) -> Vehicle {

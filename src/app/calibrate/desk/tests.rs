@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::app::calibrate::screen::{WIDTH, lines};
-use crate::config::{Config, Machine, RawConfig, Source};
 use crate::logic::failsafe::{Cause, Health};
 use crate::logic::intent::Intent;
 use crate::logic::vehicle::{Step, Vehicle};
@@ -21,8 +20,7 @@ impl Bench {
     }
 
     fn with(steering_reversed: bool) -> Self {
-        let raw = RawConfig::read(&Source::BuiltIn, &[], &Machine);
-        let mut config = Config::from_raw(&raw, &Machine).unwrap();
+        let mut config = crate::config::built_in();
         config.drive.config.steering_reversed = steering_reversed;
         let now = Uptime::from_micros(10_000_000);
         let mut vehicle = config.vehicle(now).with_remote_calibration();

@@ -3,22 +3,13 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::logic::drive::tests::default_calibration;
-use crate::logic::drive::{Limits, Reverse, Steps};
+use crate::logic::drive::Reverse;
+use crate::logic::drive::tests::unlimited;
 
 fn car_like(steering_reversed: bool) -> DriveConfig {
     DriveConfig {
-        calibration: default_calibration(),
-        limits: Limits {
-            max_forward: Throttle::MAX,
-            max_reverse: Throttle::MAX,
-            max_steering: Steering::MAX,
-            throttle_slew_per_s: 0,
-            steering_slew_per_s: 0,
-        },
-        reverse: Reverse::Direct,
-        steps: Steps::new(20, 20).unwrap(),
         steering_reversed,
+        ..unlimited(Reverse::Direct)
     }
 }
 

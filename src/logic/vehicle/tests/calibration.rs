@@ -318,10 +318,10 @@ fn what_was_learned_in_an_earlier_life_is_in_force_from_the_first_step() {
 
 #[test]
 fn a_car_with_a_reversed_servo_says_so_and_steers_to_the_short_end_for_left() {
-    let mut reversed = drive_config(Reverse::Direct);
+    let mut reversed = unlimited(Reverse::Direct);
     reversed.steering_reversed = true;
     for (car, is_reversed, left) in [
-        (drive_config(Reverse::Direct), false, 1750),
+        (unlimited(Reverse::Direct), false, 1750),
         (reversed, true, 1250),
     ] {
         let mut rig = Rig::with(vehicle_of(car));
