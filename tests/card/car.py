@@ -16,6 +16,7 @@ from card_pi import TOP, CardPi
 from checks import expect
 from dhcp import Dhcp
 from driver import CHANNEL, LIVE, Driver, Spider
+from viewer import wire
 
 HOST, ADDRESS, TAP = "10.0.2.2", "10.0.2.15", "pi0"
 # The network is this test's own, so ports are free; a Spider that is started again has those of the one before.
@@ -41,13 +42,7 @@ NEUTRAL_BY_S = 1.2
 
 def network() -> None:
     """Makes the wire between this machine and the board, in this process's network namespace."""
-    for command in (
-        "ip link set lo up",
-        f"ip tuntap add dev {TAP} mode tap",
-        f"ip addr add {HOST}/24 dev {TAP}",
-        f"ip link set {TAP} up",
-    ):
-        subprocess.run(command.split(), check=True)
+    wire(TAP, HOST)
     Dhcp(TAP, HOST, ADDRESS)
 
 

@@ -11,8 +11,6 @@ which frame it was, and every pixel of it is known: it must match one shift, and
 The rate that is printed is that of an emulated processor, which encodes twenty times slower than a real one.
 """
 
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 from checks import Checks, expect, main
 from driver import CHANNEL, Spider
 from libcamera import CameraVm
+from viewer import pictures, wire
 
 HOST, TAP = "10.0.2.2", "cam0"
 WIDTH, HEIGHT, COUNT = 1280, 720, 12
@@ -38,7 +37,6 @@ LEAST_RATE = 1.0
 # Of a picture's way; EXTENSION.md, `video`.
 STAGES = 6
 FILM_SECONDS = 5
-RECORD = Path(__file__).resolve().parents[1] / "interop/record.py"
 
 
 def bars_at(picture: bytes, shift: int) -> bool:
@@ -92,23 +90,12 @@ def published(report: Checks, folder: Path) -> None:
         }
         options = " ".join(f"--set {key}={value}" for key, value in sets.items())
         car = vm.check(f"setsid spidercar run {options} >/tmp/car.log 2>&1 & echo $!")[-1]
-        file = folder / "pictures"
         with report.check(f"an aiortc viewer decodes {COUNT} pictures of {WIDTH}x{HEIGHT} from libcamera"):
-            key = spider.key_file.read_text().strip()
-            run = subprocess.run(
-                [python, RECORD, HOST, spider.plain_url, key, str(COUNT), file], capture_output=True, text=True, check=False
-            )
-            expect(run.returncode == 0, f"{run.stdout}{run.stderr}")
-            said = json.loads(run.stdout)
-            expect((said["width"], said["height"]) == (WIDTH, HEIGHT), f"{said}")
-            rate = (said["count"] - 1) / said["seconds"]
+            taken, rate = pictures(python, spider, (WIDTH, HEIGHT), COUNT, folder)
             expect(rate >= LEAST_RATE, f"{rate:.1f} a second")
             report.say(f"{rate:.1f} a second, emulated")
-        size = WIDTH * HEIGHT * 3 // 2
-        data = file.read_bytes()
-        pictures = [data[at : at + size] for at in range(0, len(data), size)]
         with report.check("every picture is the camera's bars, and they move on"):
-            shifts = [shift_of(picture) for picture in pictures]
+            shifts = [shift_of(picture) for picture in taken]
             expect(None not in shifts, f"no bars: {shifts}")
             steps = [(later - earlier) % WIDTH for earlier, later in zip(shifts, shifts[1:])]
             expect(all(0 < step < WIDTH // 2 for step in steps), f"{shifts}")
@@ -128,14 +115,7 @@ def published(report: Checks, folder: Path) -> None:
 
 def checks(report: Checks) -> None:
     """Makes the network, and runs all of it."""
-    commands = (
-        "ip link set lo up",
-        f"ip tuntap add dev {TAP} mode tap",
-        f"ip addr add {HOST}/24 dev {TAP}",
-        f"ip link set {TAP} up",
-    )
-    for command in commands:
-        subprocess.run(command.split(), check=True)
+    wire(TAP, HOST)
     with tempfile.TemporaryDirectory(prefix="spidercar-camera-") as name:
         published(report, Path(name))
 

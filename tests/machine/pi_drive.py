@@ -13,7 +13,6 @@ The car is an H-bridge with a steering servo, both on software PWM at 50 Hz, bec
 """
 
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from checks import Checks, expect, main, near
 from driver import CHANNEL, LIVE, Driver, Spider
 from gpio import Record
 from pi3b import Pi3b
+from viewer import wire
 
 HOST, TAP = "10.0.2.2", "pi0"
 FORWARD_PIN, REVERSE_PIN, SPEED_PIN, SERVO_PIN = 23, 24, 18, 19
@@ -233,13 +233,7 @@ def low(pi: Pi3b) -> None:
 def checks(report: Checks) -> None:
     """All of it."""
     binary, binary_pi = Path(sys.argv[1]), Path(sys.argv[2])
-    for command in (
-        "ip link set lo up",
-        f"ip tuntap add dev {TAP} mode tap",
-        f"ip addr add {HOST}/24 dev {TAP}",
-        f"ip link set {TAP} up",
-    ):
-        subprocess.run(command.split(), check=True)
+    wire(TAP, HOST)
     with tempfile.TemporaryDirectory(prefix="spidercar-pi-") as name:
         folder = Path(name)
         files = {"etc/spidercar/spidercar.toml": CONFIG.encode(), "etc/spidercar/key": b"a-key-for-tests\n"}

@@ -11,9 +11,7 @@ has NV12, YU12 and YUYV. A camera's MJPEG it has not: that is `src/hal/webcam/te
 Times are those of an emulated processor. Sources: kernel: Documentation/admin-guide/media/vivid.rst.
 """
 
-import json
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 
 from checks import Checks, expect, main
 from driver import CHANNEL, COLOUR, PATIENCE, Spider
+from viewer import pictures, wire
 from vm import Vm
 
 HOST, TAP = "10.0.2.2", "usb0"
@@ -42,7 +41,6 @@ TOLERANCE = 8
 LINES = (200, 280, 350)
 # spec: a camera that is there again is shown within 2 s.
 AGAIN = 2.0
-RECORD = Path(__file__).resolve().parents[1] / "interop/record.py"
 
 
 def wrong(picture: bytes) -> str:
@@ -63,7 +61,7 @@ class Watched:
     """A car in the machine, and a viewer for it here."""
 
     def __init__(self, vm: Vm, spider: Spider, folder: Path, python: str, picture_format: str) -> None:
-        self.vm, self.spider, self.file, self.python = vm, spider, folder / "pictures", python
+        self.vm, self.spider, self.folder, self.python = vm, spider, folder, python
         sets = {
             "spider.url": spider.url,
             "spider.pin_sha256": spider.fingerprint,
@@ -94,15 +92,7 @@ class Watched:
 
     def pictures(self, count: int = COUNT) -> tuple[list[bytes], float]:
         """So many pictures as the viewer has them, and how many a second there were."""
-        key = self.spider.key_file.read_text().strip()
-        command = [self.python, RECORD, HOST, self.spider.plain_url, key, str(count), self.file]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        expect(run.returncode == 0, f"{run.stdout}{run.stderr}")
-        said = json.loads(run.stdout)
-        expect((said["width"], said["height"]) == (WIDTH, HEIGHT), f"{said}")
-        size, data = WIDTH * HEIGHT * 3 // 2, self.file.read_bytes()
-        pictures = [data[at : at + size] for at in range(0, len(data), size)]
-        return pictures, (count - 1) / said["seconds"]
+        return pictures(self.python, self.spider, (WIDTH, HEIGHT), count, self.folder)
 
     def end(self) -> None:
         """Ends the car, and waits for it."""
@@ -116,8 +106,8 @@ def unplugged(report: Checks, car: Watched) -> None:
         before = len(car.log())
         vm.check(f"echo vivid.0 >{DRIVER}/unbind")
         car.says("it was unplugged", before)
-        pictures, _ = car.pictures(2)
-        expect(all(wrong(picture) for picture in pictures), "the bars are still shown")
+        taken, _ = car.pictures(2)
+        expect(all(wrong(picture) for picture in taken), "the bars are still shown")
     with report.check(f"plugged in again it is shown again within {AGAIN:.0f} s"):
         before = len(car.log())
         # As the machine's own clock has it, which the log has too: a file's time is the nearest to hand.
@@ -128,8 +118,8 @@ def unplugged(report: Checks, car: Watched) -> None:
         at = datetime.fromisoformat(f"{at[:26]}+00:00")
         took = (again - at).total_seconds()
         expect(took < AGAIN, f"{took:.2f} s\n{car.log()[before:]}")
-        pictures, _ = car.pictures()
-        expect(not wrong(pictures[-1]), wrong(pictures[-1]))
+        taken, _ = car.pictures()
+        expect(not wrong(taken[-1]), wrong(taken[-1]))
         report.say(f"open after {(opened - at).total_seconds():.2f} s, pictures after {took:.2f} s, emulated")
 
 
@@ -151,9 +141,9 @@ def published(report: Checks, folder: Path) -> None:
         for name in FORMATS:
             with report.check(f"an aiortc viewer decodes {COUNT} pictures of the bars, taken as {name.upper()}"):
                 car = Watched(vm, spider, folder, python, name)
-                pictures, rate = car.pictures()
+                taken, rate = car.pictures()
                 expect(f"format={name.upper()}" in car.log(), car.log())
-                for picture in pictures:
+                for picture in taken:
                     expect(not wrong(picture), wrong(picture))
                 report.say(f"{rate:.1f} a second of {FPS}, emulated")
                 if name != FORMATS[-1]:
@@ -164,14 +154,7 @@ def published(report: Checks, folder: Path) -> None:
 
 def checks(report: Checks) -> None:
     """Makes the network, and runs all of it."""
-    commands = (
-        "ip link set lo up",
-        f"ip tuntap add dev {TAP} mode tap",
-        f"ip addr add {HOST}/24 dev {TAP}",
-        f"ip link set {TAP} up",
-    )
-    for command in commands:
-        subprocess.run(command.split(), check=True)
+    wire(TAP, HOST)
     with tempfile.TemporaryDirectory(prefix="spidercar-webcam-") as name:
         published(report, Path(name))
 
