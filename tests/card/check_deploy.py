@@ -1,11 +1,12 @@
 """What scripts/deploy.sh does to a card image, file by file: installed, again, taken out, killed at random moments.
 
-    check_deploy.py SPIDERCAR-FOR-AARCH64 CARD [KILLS]        works on copies of CARD; as root
+    check_deploy.py SPIDERCAR-FOR-AARCH64 CARD KILLS        works on copies of CARD; as root
 
 Promises: a difference that is not in DOCUMENTED fails. Knows nothing of: whether it boots (card_drive.py does).
 """
 
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,8 @@ from checks import Checks, expect, main
 
 TOP = Path(__file__).resolve().parents[2]
 BOOT_AT, ROOT_AT = 8192 * 512, (8192 + 512 * 2048) * 512
-KILLS = 20
+# A run can be done before its moment: so many times as often as it is killed, at most, or the moments are wrong.
+LATE = 2
 # All that an installation of this test's car may add or change, by the beginning of its path.
 DOCUMENTED = (
     *("./usr/local/bin/spidercar", "./usr/local/lib/spidercar", "./etc/spidercar", "./boot:config.txt", "./boot:cmdline.txt"),
@@ -89,6 +91,16 @@ def mounts(card: Path) -> str:
     return "".join(line for line in loops.splitlines() if line.startswith(str(card)))
 
 
+def killed_after(seconds: float, words: list[str]) -> bool:
+    """Runs a program and kills it after that long; false if it was done before."""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            running.kill()
+    return running.returncode == -signal.SIGKILL
+
+
 def copy(card: Path, to: Path) -> Path:
     """A copy to work on."""
     subprocess.run(["cp", "--reflink=auto", "--sparse=always", card, to], check=True)
@@ -97,7 +109,7 @@ def copy(card: Path, to: Path) -> Path:
 
 def checks(report: Checks) -> None:
     """All of it."""
-    original, kills = Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else KILLS
+    original, kills = Path(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory(prefix="spidercar-deploy-") as name:
         folder = Path(name)
         secret = folder / "key"
@@ -149,27 +161,28 @@ def checks(report: Checks) -> None:
         with report.check(f"killed at {kills} random moments: nothing stays mounted, the image is whole, a further run completes"):
             begin = time.monotonic()
             deploy(copy(original, card), secret)
-            took, ended = time.monotonic() - begin, 0
-            for _ in range(kills):
+            took, killed, late = time.monotonic() - begin, [], 0
+            while len(killed) < kills:
                 copy(original, card)
-                with subprocess.Popen(command(card, secret), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-                    try:
-                        running.wait(random.uniform(0, took))
-                        ended += 1
-                    except subprocess.TimeoutExpired:
-                        running.kill()
+                moment = random.uniform(0, took)
+                if not killed_after(moment, command(card, secret)):
+                    late += 1
+                    expect(late <= LATE * kills, f"{late} runs were done before they could be killed, {len(killed)} were not")
+                    continue
                 deadline = time.monotonic() + 10
                 while mounts(folder):
                     expect(time.monotonic() < deadline, f"still on a loop device: {mounts(folder)}")
                     time.sleep(0.05)
                 now = snapshot(card)
-                expect(not differences(before, now) or not differences(installed, now), "the image is neither old nor new")
-            deploy(card, secret)
-            changed = differences(installed, snapshot(card))
-            expect(not changed, f"changed: {changed}")
+                old = not differences(before, now)
+                expect(old or not differences(installed, now), f"the image is neither old nor new, killed after {moment:.2f} s")
+                killed.append(old)
+                deploy(card, secret)
+                changed = differences(installed, snapshot(card))
+                expect(not changed, f"killed after {moment:.2f} s, changed by a further run: {changed}")
             left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "id", "id.pub")]
             expect(not left, f"left behind: {left}")
-            report.say(f"{kills - ended} killed, {ended} were done before")
+            report.say(f"{sum(killed)} left the old image, {kills - sum(killed)} the new; {late} more were done before; a run takes {took:.1f} s")
 
 
 main("deploy", checks)
