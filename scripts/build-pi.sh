@@ -75,17 +75,36 @@ inside='
     touch "$root/etc/resolv.conf"
     mount --bind "$(realpath /etc/resolv.conf)" "$root/etc/resolv.conf"
     cd "$root/spidercar"
-    exec chroot "$root" env --chdir=/spidercar cargo build --locked --target aarch64-unknown-linux-gnu "$@"
+    choice="--locked --target aarch64-unknown-linux-gnu"
+    chroot "$root" env --chdir=/spidercar cargo fetch $choice
+    # In a panic, a file of a crate is named from the crate on.
+    for folder in "$root"/cargo/registry/src/*/; do
+        flags="$flags --remap-path-prefix=/cargo/registry/src/$(basename "$folder")/="
+    done
+    exec chroot "$root" env --chdir=/spidercar CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags" \
+        cargo build $choice "$@"
 '
+# What makes it small, beside Cargo.toml's [profile.release]:
+flags=(
+    # Addresses to correct at the start take a bit each, not 24 bytes. glibc 2.36 or newer knows that.
+    "-Clink-arg=-Wl,-z,pack-relative-relocs"
+    # Only what can unwind says how. A panic unwinds as ever; a debugger has the .debug file.
+    -Cforce-unwind-tables=no
+    # Where code is made small, what stands in many places is put in one, if that gains more than the unwinder then
+    # has to know of it; and again, with what that left.
+    -Cllvm-args=-outliner-benefit-threshold=40 -Cllvm-args=-machine-outliner-reruns=2
+)
 cross=aarch64-linux-gnu
 environment=(
     PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 CARGO_HOME=/cargo CARGO_TARGET_DIR=/target
-    # Addresses to correct at the start take a bit each, not 24 bytes. glibc 2.36 or newer knows that.
-    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=-Wl,-z,pack-relative-relocs"
     CARGO_TERM_COLOR=never CARGO_BUILD_RUSTC_WRAPPER=
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$cross-gcc" CARGO_PROFILE_RELEASE_STRIP=none
     CC_aarch64_unknown_linux_gnu="$cross-gcc" CXX_aarch64_unknown_linux_gnu="$cross-g++"
     AR_aarch64_unknown_linux_gnu="$cross-ar" PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_PATH="/usr/lib/$cross/pkgconfig"
+    # OpenH264 is fast by its NEON code; its C++ is what a processor without falls back to, and what decides.
+    CFLAGS_aarch64_unknown_linux_gnu=-fno-asynchronous-unwind-tables
+    CXXFLAGS_aarch64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -O2"
+    flags="${flags[*]}"
     "${profile[@]}"
 )
 for name in http_proxy https_proxy no_proxy CARGO_BUILD_JOBS CARGO_NET_OFFLINE; do

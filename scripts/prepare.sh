@@ -84,7 +84,7 @@ cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 if [ "$what" = build ] || [ "$what" = test ]; then
     for folder in ${CARGO_TARGET_DIR:+"$CARGO_TARGET_DIR"} "$cache/fuzz-target"; do
         if [ -d "$folder" ] && [ "$(cat "$folder/checkout" 2>/dev/null)" != "$top" ]; then
-            find "$top/src" "$top/tests" -name node_modules -prune -o -name '*.rs' -exec touch -c {} +
+            find "$top/src" "$top/tests" "$top/scripts" -name node_modules -prune -o -type f -exec touch -c {} +
             printf '%s\n' "$top" >"$folder/checkout"
         fi
     done

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use super::clock;
 use super::notify::Notify;
+use super::parts::chain;
 use super::pulse::Pulse;
 use crate::hal::Actuators;
 use crate::hal::realtime;
@@ -146,6 +147,7 @@ impl Watch {
                 tracing::error!("the control thread stands still; neutral was written for it");
             }
             Some(Err(err)) => {
+                let err = chain(&err);
                 tracing::error!(%err, "the control thread stands still, and neutral cannot be written for it");
             }
             None => tracing::error!(
