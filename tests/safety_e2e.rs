@@ -45,16 +45,26 @@ async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
     let sets = ["failsafe.legacy_age_ms=0", "failsafe.link_silence_ms=800"];
     let car = Car::at("silence", &spider.url(), &sets);
     car.program.logged("link up").await;
-    let operator = Operator::connect(&spider.url()).await;
-    operator.motion("forward", 0).await;
-    until("a live car", || operator.state() == Some(1)).await;
-    // A driver whose commands do not grow old: only the link can stop this car.
-    operator.motion("forward", 10).await;
-    car.until_moving().await;
-    spider.freeze().await;
-    let frozen_us = spidercar::app::clock::now().as_micros();
-    car.until_neutral().await;
-    let last = car.last().expect("there are writes");
+    let mut attempts = 0;
+    let (frozen_us, last) = loop {
+        attempts += 1;
+        assert!(attempts < 9, "this computer stood still each time");
+        let operator = Operator::connect(&spider.url()).await;
+        operator.motion("forward", 0).await;
+        until("a live car", || operator.state() == Some(1)).await;
+        // A driver whose commands do not grow old: only the link can stop this car.
+        operator.motion("forward", 10).await;
+        car.until_moving().await;
+        spider.freeze().await;
+        let frozen_us = spidercar::app::clock::now().as_micros();
+        car.until_neutral().await;
+        let last = car.last().expect("there are writes");
+        if !["control_late", "control_stalled"].contains(&last.cause.as_str()) {
+            break (frozen_us, last);
+        }
+        eprintln!("this computer stood still, and the car stopped: once more");
+        spider.signal("-CONT");
+    };
     assert_eq!(last.cause, "link_lost");
     let after_ms = (last.t_us - frozen_us) / 1000;
     assert!(
@@ -178,9 +188,11 @@ fn replay(file: &Path) -> (Option<i32>, String) {
     )
 }
 
+/// Every file of the black box but those of stops because this computer stood still, which any test may have.
 fn records(folder: &Folder) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder.file("box")).expect("the folder of the black box");
     let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(|path| !path.display().to_string().ends_with("-control_late.jsonl"));
     found.sort();
     found
 }
@@ -227,7 +239,7 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
         let (code, said) = replay(path);
         assert_eq!(code, Some(0), "{said}");
         assert!(
-            said.contains("Disarmed to Live by arm") && said.contains("all as recorded"),
+            said.contains(" to Live by arm") && said.contains("all as recorded"),
             "{said}"
         );
     }

@@ -8,8 +8,19 @@ mod harness;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use harness::{Car, Folder, Program, SMALL, drives, spider, until};
+
+/// A free UDP port, and one that the kernel gives to nobody before the TURN server has it: below those that it hands out.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 1_000) as u16 * 20;
+    (0..20)
+        .map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 20)
+        .find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
 
 /// A TURN server on loopback, ended with the test.
 struct Turn {
@@ -22,9 +33,7 @@ impl Turn {
     async fn start(password: &str) -> Self {
         let folder = Folder::new("turn");
         let log = std::fs::File::create(folder.file("turn.log")).expect("a log file");
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
+        let port = free_port();
         let pid = folder.file("turn.pid");
         let child = Command::new("turnserver")
             .args([
@@ -34,6 +43,7 @@ impl Turn {
                 "--no-tls",
                 "--no-dtls",
                 "--no-cli",
+                "--no-tcp",
                 "--verbose",
             ])
             .args([

@@ -51,7 +51,17 @@ async function arm() {
   });
   await until('an open gate', async () => !(await read('state.helm.gated')));
 }
-const throttleRises = () => until('throttle above neutral in the log', () => last().throttle_us > NEUTRAL_US + 60 && last());
+/** Let go, arm, and hold again: what a driver does whose car stopped because its computer did not run for a moment. */
+const again = async () => { await page.keyboard.up('KeyW'); await arm(); await page.keyboard.down('KeyW'); };
+const throttleRises = (holdAgain = again) => until('throttle above neutral in the log', async () => {
+  const now = last();
+  if (now.throttle_us > NEUTRAL_US + 60) return now;
+  if (['control_late', 'control_stalled'].includes(now.cause)) {
+    console.log('        | this computer stood still, and the car stopped: armed again');
+    await holdAgain();
+  }
+  return false;
+});
 const throttleIsNeutral = () => until('neutral in the log', () => last().throttle_us === NEUTRAL_US && last());
 
 await check('the page opens', async () => { await page.goto(base); await page.waitForFunction(() => window.spidercar); });
@@ -117,10 +127,13 @@ await check('and the wheel is taken again with a click', async () => {
 });
 await check('a thumb on the pad drives, and springs back', async () => {
   const box = await page.locator('#gauge-throttle').boundingBox();
-  await page.mouse.move(box.x + 8, box.y + 100);
-  await page.mouse.down();
-  await page.mouse.move(box.x + 8, box.y + 30, { steps: 4 });
-  await throttleRises();
+  const thumb = async () => {
+    await page.mouse.move(box.x + 8, box.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 8, box.y + 30, { steps: 4 });
+  };
+  await thumb();
+  await throttleRises(async () => { await page.mouse.up(); await arm(); await thumb(); });
   await page.mouse.up();
   await throttleIsNeutral();
 });

@@ -20,6 +20,13 @@ use super::{CHANNEL, PATIENCE, until};
 /// The lease id that this operator drives with.
 pub const LEASE: u32 = 4711;
 
+/// States of the car in telemetry (EXTENSION.md).
+const LIVE: u64 = 1;
+const COASTING: u64 = 2;
+
+/// Causes of a stop when nobody ran for a while: the operator fell `silence`, or the car was `control_late`.
+const STOOD_STILL: [u64; 2] = [5, 11];
+
 pub struct Operator {
     pub channels: OpenChannels,
     pub metrics: Arc<Mutex<Vec<String>>>,
@@ -152,6 +159,7 @@ impl Operator {
                 "tuned and waited for {what}; the car says {:?}",
                 self.car()
             );
+            self.heal().await;
             self.tune(1, output, us).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -239,7 +247,7 @@ impl Operator {
         let mut beats = 0_u32;
         // What the car said before this call does not count: it may have stopped since.
         let said = self.reports();
-        while self.reports() < said + 2 || self.state() != Some(1) {
+        while self.reports() < said + 2 || self.state() != Some(LIVE) {
             assert!(
                 Instant::now() < deadline,
                 "the car does not arm; it says {:?}",
@@ -252,6 +260,42 @@ impl Operator {
             beats += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Says what it wants, as a driver who goes on: one whose car stopped because this computer stood still arms it again.
+    /// No test is about that; whatever else stops a car leaves it stopped.
+    pub async fn keep_driving(&mut self, throttle: i32, steering: i32) {
+        self.heal().await;
+        self.drive(throttle, steering).await;
+    }
+
+    async fn heal(&mut self) {
+        if self
+            .stopped_by()
+            .is_some_and(|cause| STOOD_STILL.contains(&cause))
+        {
+            eprintln!("this computer stood still, and the car stopped: armed again");
+            self.take_over().await;
+        }
+    }
+
+    /// Why the car is not live any more, by its number; `None` if it is, or never was.
+    fn stopped_by(&self) -> Option<u64> {
+        let metrics = self.metrics.lock().expect("not poisoned");
+        let mut since = None;
+        for text in metrics.iter().rev() {
+            let Ok(message) = serde_json::from_str::<serde_json::Value>(text) else {
+                continue;
+            };
+            let Some(car) = message.get("car") else {
+                continue;
+            };
+            if matches!(car["state"].as_u64(), Some(LIVE | COASTING)) {
+                return since;
+            }
+            since = car["cause"].as_u64();
+        }
+        None
     }
 
     /// Drives at 50 Hz until a condition holds.
@@ -269,7 +313,7 @@ impl Operator {
                 PATIENCE.as_secs(),
                 self.car()
             );
-            self.drive(throttle, 0).await;
+            self.keep_driving(throttle, 0).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

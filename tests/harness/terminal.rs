@@ -86,6 +86,26 @@ impl AtTerminal {
         writeln!(self.keys, "{line}").expect("a terminal");
     }
 
+    /// Presses a key when a question with these words was asked; false if something else was said before.
+    pub fn answers_unless(&mut self, other: &str, question: &str, key: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let is_asked = loop {
+            let said = self.said();
+            let rest = said.get(self.answered..).unwrap_or_default();
+            match (rest.find(question), rest.find(other)) {
+                (Some(asked), Some(said)) => break asked < said,
+                (None, None) => {}
+                (asked, _) => break asked.is_some(),
+            }
+            assert!(Instant::now() < deadline, "waited for {question:?}: {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        if is_asked {
+            self.answer(question, key);
+        }
+        is_asked
+    }
+
     /// Presses a key when a question with these words was asked.
     pub fn answer(&mut self, question: &str, key: &str) {
         let asked = self.wait_for(question, self.answered);

@@ -26,16 +26,18 @@ def motion(key: str, value) -> str:
     return f'{{"motion":{{"key":"{key}","value":{value}}}}}'
 
 
-async def drive_forward(car, send, newest_state) -> None:
-    """Arms with a neutral command, then drives off.
+async def drive_forward(car, send, newest_state, value: int = 10, holds=None) -> None:
+    """Arms with a neutral command, then drives off, until the car goes forward or something else holds.
 
     The two must not come in one breath: the newest command counts, so a neutral one with another right behind it may
     never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this.
     """
 
+    holds = holds or car.is_forward
+
     def moving():
-        send(motion("forward", 10) if newest_state() == LIVE else NEUTRAL)
-        return car.is_forward()
+        send(motion("forward", value) if newest_state() == LIVE else NEUTRAL)
+        return holds()
 
     await until(moving, "the car to drive")
 

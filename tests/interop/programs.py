@@ -167,6 +167,10 @@ class Car:
         """Whether the motor is asked to go forward."""
         return FORWARD_ZERO_US < self.now().get("throttle_us", 0) <= THROTTLE_MAX_US
 
+    def stood_still(self, before: int) -> bool:
+        """Whether it stopped after its first `before` writes because this computer did not run it."""
+        return any(write["cause"] in ("control_late", "control_stalled") for write in self.writes()[before:])
+
     async def moves(self, condition, what: str, limit: float = PATIENCE) -> dict:
         """Waits until the last write is as wanted."""
 

@@ -84,10 +84,18 @@ class Client:
         read = (json.loads(message) for message in reversed(metric.messages if metric else []))
         return next((one["car"]["state"] for one in read if "car" in one), None)
 
-    async def drives(self, car, stream: Inbox | None = None) -> None:
+    async def drives(self, car, stream: Inbox | None = None, value: int = 10, holds=None) -> None:
         """Arms and drives off, over this channel or the car's own `stream`."""
         stream = stream or await self.channel("stream")
-        await drive_forward(car, stream.channel.send, self.state)
+        await drive_forward(car, stream.channel.send, self.state, value, holds)
+
+    async def drives_on(self, car, before: int) -> bool:
+        """Whether it still goes forward as it did after its first `before` writes; one that only stood still with this
+        computer is armed again first, and must go forward then."""
+        if not car.is_forward() and car.stood_still(before):
+            print("        | this computer stood still, and the car stopped: armed again", flush=True)
+            await self.drives(car)
+        return car.is_forward()
 
     async def close(self) -> None:
         """Says goodbye on all levels."""

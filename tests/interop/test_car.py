@@ -92,16 +92,16 @@ async def lost(scenario: Scenario) -> None:
     await client.answer()
     async with scenario.check("a command holds without a repetition while the link is good (legacy_age_ms = 0)"):
         await client.drives(car)
+        before = len(car.writes())
         await client.frames.rate(2)  # two seconds of video is longer than the usual command age
-        expect(car.is_forward(), f"{car.now()}")
+        expect(await client.drives_on(car, before), f"{car.now()}")
     async with scenario.check("question 23: the socket closes, the peer stays: video and driving go on"):
         server.is_accepting = False
         await client.socket.close()
         await until(lambda: server.refused >= 2, "the car to dial again, twice")
         await client.frames.rate(1)
-        expect(car.is_forward(), f"{car.now()}")
-        client.channels["stream"].channel.send(motion("forward", 20))
-        await car.moves(lambda write: write["throttle_us"] == THROTTLE_MAX_US, "at full throttle")
+        expect(await client.drives_on(car, before), f"{car.now()}")
+        await client.drives(car, value=20, holds=lambda: car.now()["throttle_us"] == THROTTLE_MAX_US)
     async with scenario.check("the next session takes over: video and commands of the new peer"):
         server.is_accepting = True
         client, old = await server.client(), client

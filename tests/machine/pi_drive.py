@@ -68,6 +68,8 @@ DUTY_OVER_TIME_TOLERANCE = 60
 MIN_PULSES = 20
 # choice: four periods. measured: at a load average of 20 the emulated machine was seen to stand still for 0.7 s.
 STANDSTILL_S = 0.08
+# How much newer than the record's end the telemetry is that says whether the car stopped in it. choice: more than that standstill.
+NEWS_US = 1_000_000
 # How many times a span is recorded again because the car stopped in it, or the emulated machine stood still.
 ATTEMPTS = 8
 # How long a stopped car is looked at: longer than a driver needs to arm it again, if it were to let him.
@@ -127,6 +129,9 @@ class Scene:
             drops = self.driver.drops
             with self.pi.record() as record:
                 then()
+            # A stop at the very end of the record is told after it.
+            told = self.driver.car["t_us"]
+            self.driver.until(lambda car: car["t_us"] > told + NEWS_US, "telemetry")
             if self.driver.drops == drops:
                 return record
         raise TimeoutError(f"the car does not stay live; {self.driver.drops} stops: {self.driver.car}")

@@ -16,6 +16,7 @@ from program import PATIENCE_S, Program, run, who_types_something_else_moves_not
 
 NEUTRAL = (1500, 1500)
 STILL, LEFT, RIGHT = "motor stand still", "Did they turn left?", "Did they turn right?"
+LATE = "the car stopped by itself: control_late; Space tries again"
 FORWARD, REVERSE = "Did the wheels turn forward?", "Did the wheels turn backward?"
 # The guard's and the failsafe's time, and some for a busy machine.
 DEADMAN_S = 0.35
@@ -29,6 +30,17 @@ class Doctor(Program):
         return last["throttle_us"], last["steering_us"]
 
     answered = 0  # so much of what was said has been answered
+
+    stood_still = 0  # up to here what was said was looked at for that
+
+    def meanwhile(self):
+        """A car that this computer did not run for a moment is late and stops; a person lets the movement begin again."""
+        late = self.said.find(LATE, self.stood_still)
+        asked = self.said.find("q: end  ", late) if late >= 0 else -1
+        if asked >= 0:
+            self.answered = self.stood_still = asked
+            print("      this computer stood still, and the car stopped: once more", flush=True)
+            self.type(" ")
 
     def answer(self, question, key):
         """Waits for a question that was not answered yet, to its end, and answers it."""
@@ -48,7 +60,7 @@ class Doctor(Program):
             assert time.monotonic() < end, f"the screen: {self.said[-600:]!r}"
             asked = self.said.find("q: end  ", self.answered + 1)
             if asked >= 0:
-                self.answered = asked
+                self.answered = self.stood_still = asked
                 self.type(" ")
             self.read(0.02)
 
@@ -200,8 +212,12 @@ def a_program_that_was_frozen_is_neutral_when_it_goes_on_and_says_so(car):
     car.until("a motor that turns", lambda: car.last()["throttle_us"] > 1550)
     os.kill(car.pid, signal.SIGSTOP)
     time.sleep(0.4)  # longer than any hold
+    car.meanwhile = lambda: None
     os.kill(car.pid, signal.SIGCONT)
     car.until("neutral", lambda: car.pulses() == NEUTRAL)
+    # What was cut short is offered again; whoever leaves it at that gets the reason as its line.
+    car.until_says("; Space tries again")
+    car.answer("Next: the motor turns forward", "s")
     car.answer("Next: the motor gets a brake pulse", "s")
     assert car.ends() == 3
     assert car.line("forward")[1].startswith("the car stopped by itself: "), car.line("forward")

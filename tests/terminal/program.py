@@ -55,12 +55,16 @@ class Program:
             self.read(0.033)
             if press:
                 self.type(press)
+            self.meanwhile()
             try:
                 if holds():
                     return
             except (IndexError, OSError):
                 pass
             assert time.monotonic() < end, f"waited for {what}; the log ends {self.writes()[-3:]}, the screen {self.said[-600:]!r}"
+
+    def meanwhile(self):
+        """What a person does besides, whatever he waits for."""
 
     def until_says(self, text):
         self.until(f"{text!r} on the screen", lambda: text in self.said)

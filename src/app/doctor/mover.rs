@@ -33,6 +33,8 @@ pub(super) enum Moved {
     Done,
     /// By a key.
     Stopped,
+    /// By the car itself, which can be armed again: why.
+    CutShort(String),
     /// The car did not do it: why.
     Refused(String),
 }
@@ -116,7 +118,7 @@ impl<'a> Mover<'a> {
                 && status.state != State::Live
             {
                 let cause = status.cause.word();
-                return Ok(Moved::Refused(format!(
+                return Ok(Moved::CutShort(format!(
                     "the car stopped by itself: {cause}"
                 )));
             }

@@ -122,7 +122,8 @@ fn outputs(
     Ok(())
 }
 
-/// One movement: announced, begun by a key, asked about. `None`: left out.
+/// One movement: announced, begun by a key, asked about. One that the car cut short is announced again, with its reason,
+/// and whoever leaves it at that has this reason as the finding. `None`: left out.
 fn movement(
     mover: &mut Mover<'_>,
     person: &mut dyn Person,
@@ -130,14 +131,20 @@ fn movement(
     config: &Config,
 ) -> Result<Option<Finding>, Gone> {
     let announced = format!("\nNext: {}.\n  Space: go   s: skip   q: end  ", step.does);
+    let mut cut_short = None;
     loop {
         if ask(person, &announced, &[Key::Go, Key::Skip])? == Key::Skip {
-            return Ok(None);
+            return Ok(cut_short.map(Err));
         }
         person.tell("  moving; any key stops it ...\n")?;
         match mover.go(person, step)? {
             Moved::Done => {}
             Moved::Stopped => person.tell("  stopped\n")?,
+            Moved::CutShort(why) => {
+                person.tell(&format!("  {why}; Space tries again\n"))?;
+                cut_short = Some(why);
+                continue;
+            }
             Moved::Refused(why) => return Ok(Some(Err(why))),
         }
         let question = format!(
@@ -146,7 +153,7 @@ fn movement(
         );
         let keys = [Key::Yes, Key::Other, Key::Nothing, Key::Go, Key::Skip];
         match ask(person, &question, &keys)? {
-            Key::Go => {}
+            Key::Go => cut_short = None,
             Key::Skip => return Ok(None),
             answer => {
                 return Ok(Some(steps::finding(step.part, answer, &config.drive)));
