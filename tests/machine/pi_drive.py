@@ -70,8 +70,9 @@ MIN_PULSES = 20
 STANDSTILL_S = 0.08
 # How much newer than the record's end the telemetry is that says whether the car stopped in it. choice: more than that standstill.
 NEWS_US = 1_000_000
-# How many times a span is recorded again because the car stopped in it, or the emulated machine stood still.
-ATTEMPTS = 8
+# How many times a span is recorded again because the car stopped in it, or the emulated machine stood still. measured: on a
+# slow host a car stopped about each second by control_late, and 8 were too few for a span of two seconds without one.
+ATTEMPTS = 30
 # How long a stopped car is looked at: longer than a driver needs to arm it again, if it were to let him.
 AFTERWARDS_US = 1_500_000
 
