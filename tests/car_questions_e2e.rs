@@ -114,7 +114,7 @@ async fn question_14_one_driver_at_a_time_and_stop_from_anybody() {
     );
     other.send("stream", r#"{"stop":{}}"#).await;
     driver
-        .drive_until(300, "neutral by a stop from somebody else", || {
+        .hold_until(300, "neutral by a stop from somebody else", || {
             car.is_neutral()
         })
         .await;

@@ -74,7 +74,7 @@ async fn stop_is_latched_until_somebody_arms_again() {
         .await;
     operator.send("stream", r#"{"stop":{}}"#).await;
     operator
-        .drive_until(400, "neutral although the throttle is held", || {
+        .hold_until(400, "neutral although the throttle is held", || {
             car.is_neutral()
         })
         .await;

@@ -106,7 +106,7 @@ async fn survives(fault: &str, said: &str) {
         .await;
     // Held throttle or not: the part is gone, so the car stops.
     operator
-        .drive_until(400, "neutral although the throttle is held", || {
+        .hold_until(400, "neutral although the throttle is held", || {
             car.is_neutral()
         })
         .await;

@@ -7,7 +7,7 @@ mod harness;
 
 use harness::board::{Board, Model};
 use harness::terminal::AtTerminal;
-use harness::{Operator, Program, until};
+use harness::{ATTEMPTS, Operator, Program, until};
 
 /// Steering and throttle at once, no slew: each command is one change.
 const AT_ONCE: [&str; 3] = [
@@ -473,20 +473,17 @@ fn the_doctor_tells_how_good_pulses_are_that_software_makes() {
     );
 }
 
-/// How many examinations are begun, if this computer stands still in each.
-const EXAMINATIONS: u32 = 8;
-
 /// `doctor --hands` on a Pi 4 with an INA219, by somebody who says yes to everything. One in which this computer stood
 /// still, so that the car stopped, is begun anew on a new board, for each pulse is looked at.
 fn examined(name: &str, loaded_mv: &str, sets: &[&str]) -> (Board, Option<i32>, String) {
-    for _ in 0..EXAMINATIONS {
+    for _ in 0..ATTEMPTS {
         let board = Board::new(name, Model::Pi4);
         if let Some((code, said)) = examine(&board, loaded_mv, sets) {
             return (board, code, said);
         }
         eprintln!("this computer stood still, and the car stopped: examined anew");
     }
-    panic!("the car stopped by control_late in each of {EXAMINATIONS} examinations");
+    panic!("the car stopped by control_late in each of {ATTEMPTS} examinations");
 }
 
 fn examine(board: &Board, loaded_mv: &str, sets: &[&str]) -> Option<(Option<i32>, String)> {

@@ -6,7 +6,7 @@ mod harness;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{Car, Folder, Operator, spider, until, writes};
+use harness::{ATTEMPTS, Car, Folder, Operator, spider, until, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
@@ -14,13 +14,13 @@ async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
     let mut operator = Operator::connect(&car.program.url()).await;
     operator.take_over().await;
     operator
-        .drive_until(400, "neutral by the guard", || {
+        .hold_until(400, "neutral by the guard", || {
             car.last()
                 .is_some_and(|last| last.cause == "control_stalled")
         })
         .await;
     operator
-        .drive_until(400, "the stop in the log", || {
+        .hold_until(400, "the stop in the log", || {
             car.program.text().contains("control_late")
         })
         .await;
@@ -48,7 +48,7 @@ async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
     let mut attempts = 0;
     let (frozen_us, last) = loop {
         attempts += 1;
-        assert!(attempts < 9, "this computer stood still each time");
+        assert!(attempts <= ATTEMPTS, "this computer stood still each time");
         let operator = Operator::connect(&spider.url()).await;
         operator.motion("forward", 0).await;
         until("a live car", || operator.state() == Some(1)).await;
@@ -188,11 +188,15 @@ fn replay(file: &Path) -> (Option<i32>, String) {
     )
 }
 
-/// Every file of the black box but those of stops because this computer stood still, which any test may have.
+/// Whether a record is of a stop by this cause.
+fn is_of(record: &Path, cause: &str) -> bool {
+    let end = format!("-{cause}.jsonl");
+    record.display().to_string().ends_with(&end)
+}
+
 fn records(folder: &Folder) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder.file("box")).expect("the folder of the black box");
     let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    found.retain(|path| !path.display().to_string().ends_with("-control_late.jsonl"));
     found.sort();
     found
 }
@@ -219,29 +223,28 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
         drop(operator);
         car.until_neutral().await;
         until(&format!("a record of the {cause}"), || {
-            records(&folder).iter().any(|path| {
-                path.display()
-                    .to_string()
-                    .ends_with(&format!("-{cause}.jsonl"))
-            })
+            records(&folder).iter().any(|path| is_of(path, cause))
         })
         .await;
     }
     car.program.signal("-TERM");
     assert_eq!(car.program.wait(), Some(0));
-    let found = records(&folder);
+    // A stop because this computer stood still has a record too.
+    let (late, found): (Vec<_>, Vec<_>) = records(&folder)
+        .into_iter()
+        .partition(|path| is_of(path, "control_late"));
     assert_eq!(
         found.len(),
         2,
         "a whole file for each stop and nothing else: {found:?}"
     );
-    for path in &found {
+    for path in late.iter().chain(&found) {
         let (code, said) = replay(path);
         assert_eq!(code, Some(0), "{said}");
-        assert!(
-            said.contains(" to Live by arm") && said.contains("all as recorded"),
-            "{said}"
-        );
+        // After a late stop it may be armed before it is told to have recovered.
+        let armed = said.contains("Disarmed to Live by arm")
+            || (!late.is_empty() && said.contains("Stopped to Live by arm"));
+        assert!(armed && said.contains("all as recorded"), "{said}");
     }
     let (_, said) = replay(&found[0]);
     assert!(

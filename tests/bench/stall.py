@@ -8,7 +8,7 @@ that were seen: 50 to 300 ms. The car must stop in them (`control_late`), and a 
                     waits, MEAN seconds on average       the same on each
 ```
 
-    usage: stall.py [--mean-s 4] [--longest-s 0.3] [--seed 1] COMMAND...    needs root (SCHED_FIFO)
+    usage: python3 stall.py [--mean-s 4] [--longest-s 0.3] [--seed 1] COMMAND...    needs root (SCHED_FIFO)
 
 Promises: the spans follow from the seed; it ends with the command, and with the command's exit code.
 Knows nothing of: what the command does.
@@ -25,13 +25,13 @@ import time
 SHORTEST_S = 0.05  # the car's own limit (app/gate.rs)
 
 
-def occupy(cpu: int, begin: float, mean_s: float, longest_s: float, seed: int) -> None:
-    """Keeps one processor from everybody else, span by span, for ever."""
+def occupy(parent: int, cpu: int, begin: float, mean_s: float, longest_s: float, seed: int) -> None:
+    """Keeps one processor from everybody else, span by span, as long as its parent lives."""
     os.sched_setaffinity(0, {cpu})
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_max(os.SCHED_FIFO)))
     spans = random.Random(seed)
     at = begin
-    while True:
+    while os.getppid() == parent:
         at += spans.expovariate(1 / mean_s)
         end = at + spans.uniform(SHORTEST_S, longest_s)
         time.sleep(max(0.0, at - time.monotonic()))
@@ -51,14 +51,14 @@ def main() -> int:
         parser.error("name the command that is run meanwhile")
     if os.geteuid() != 0:
         parser.error("only root may take the processors away")
-    begin = time.monotonic() + 0.5
+    parent, begin = os.getpid(), time.monotonic() + 0.5
     occupiers = []
     try:
         for cpu in sorted(os.sched_getaffinity(0)):
             pid = os.fork()
             if pid == 0:
                 try:
-                    occupy(cpu, begin, args.mean_s, args.longest_s, args.seed)
+                    occupy(parent, cpu, begin, args.mean_s, args.longest_s, args.seed)
                 finally:
                     os._exit(1)
             occupiers.append(pid)

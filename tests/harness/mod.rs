@@ -37,6 +37,9 @@ pub const CHANNEL: &str = "c9abcdefghijklmnopq0";
 /// Longest wait for anything. choice: ten times what a loaded machine of two cores was seen to need.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often what cannot be judged, for this computer stood still and the car stopped, is done again.
+pub const ATTEMPTS: u32 = 8;
+
 /// A folder of one test, removed when dropped unless the test failed.
 pub struct Folder(pub PathBuf);
 

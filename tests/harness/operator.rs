@@ -27,6 +27,17 @@ const COASTING: u64 = 2;
 /// Causes of a stop when nobody ran for a while: the operator fell `silence`, or the car was `control_late`.
 const STOOD_STILL: [u64; 2] = [5, 11];
 
+/// What an operator says again and again.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    /// This throttle, and `arm` again if nobody ran for a while.
+    Drive(i32),
+    /// This throttle and nothing else.
+    Hold(i32),
+    /// This pulse on this output, and `arm` again as for `Drive`.
+    Tune(u8, u32),
+}
+
 pub struct Operator {
     pub channels: OpenChannels,
     pub metrics: Arc<Mutex<Vec<String>>>,
@@ -150,19 +161,9 @@ impl Operator {
         output: u8,
         us: u32,
         what: &str,
-        mut holds: impl FnMut() -> bool,
+        holds: impl FnMut() -> bool,
     ) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds() {
-            assert!(
-                Instant::now() < deadline,
-                "tuned and waited for {what}; the car says {:?}",
-                self.car()
-            );
-            self.heal().await;
-            self.tune(1, output, us).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.say_until(Wish::Tune(output, us), what, holds).await;
     }
 
     /// Saves a neutral, the other pulses as the car has them, and gives the sequence number of the wish.
@@ -262,8 +263,8 @@ impl Operator {
         }
     }
 
-    /// Says what it wants, as a driver who goes on: one whose car stopped because this computer stood still arms it again.
-    /// No test is about that; whatever else stops a car leaves it stopped.
+    /// Says what it wants, as a driver who goes on: one whose car stopped because nobody ran for a while arms it again.
+    /// Whatever else stops a car leaves it stopped.
     pub async fn keep_driving(&mut self, throttle: i32, steering: i32) {
         self.heal().await;
         self.drive(throttle, steering).await;
@@ -281,15 +282,9 @@ impl Operator {
 
     /// Why the car is not live any more, by its number; `None` if it is, or never was.
     fn stopped_by(&self) -> Option<u64> {
-        let metrics = self.metrics.lock().expect("not poisoned");
         let mut since = None;
-        for text in metrics.iter().rev() {
-            let Ok(message) = serde_json::from_str::<serde_json::Value>(text) else {
-                continue;
-            };
-            let Some(car) = message.get("car") else {
-                continue;
-            };
+        let metrics = self.metrics.lock().expect("not poisoned");
+        for car in newest_first(&metrics, "car") {
             if matches!(car["state"].as_u64(), Some(LIVE | COASTING)) {
                 return since;
             }
@@ -298,22 +293,33 @@ impl Operator {
         None
     }
 
-    /// Drives at 50 Hz until a condition holds.
-    pub async fn drive_until(
-        &mut self,
-        throttle: i32,
-        what: &str,
-        mut holds: impl FnMut() -> bool,
-    ) {
+    /// Drives on at 50 Hz until a condition holds, as [`Self::keep_driving`] does.
+    pub async fn drive_until(&mut self, throttle: i32, what: &str, holds: impl FnMut() -> bool) {
+        self.say_until(Wish::Drive(throttle), what, holds).await;
+    }
+
+    /// Holds the throttle at 50 Hz until a condition holds, whatever the car says: for tests of what stops it.
+    pub async fn hold_until(&mut self, throttle: i32, what: &str, holds: impl FnMut() -> bool) {
+        self.say_until(Wish::Hold(throttle), what, holds).await;
+    }
+
+    async fn say_until(&mut self, wish: Wish, what: &str, mut holds: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {
             assert!(
                 Instant::now() < deadline,
-                "drove {} s and waited for {what}; the car says {:?}",
+                "{wish:?} for {} s and waited for {what}; the car says {:?}",
                 PATIENCE.as_secs(),
                 self.car()
             );
-            self.keep_driving(throttle, 0).await;
+            match wish {
+                Wish::Drive(throttle) => self.keep_driving(throttle, 0).await,
+                Wish::Hold(throttle) => self.drive(throttle, 0).await,
+                Wish::Tune(output, us) => {
+                    self.heal().await;
+                    self.tune(1, output, us).await;
+                }
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -321,8 +327,15 @@ impl Operator {
 
 /// The newest of a group of telemetry.
 pub fn newest(metrics: &Mutex<Vec<String>>, group: &str) -> Option<serde_json::Value> {
-    let metrics = metrics.lock().expect("not poisoned");
-    metrics.iter().rev().find_map(|text| {
+    newest_first(&metrics.lock().expect("not poisoned"), group).next()
+}
+
+/// All that was told of a group, the newest first.
+fn newest_first<'a>(
+    metrics: &'a [String],
+    group: &'a str,
+) -> impl Iterator<Item = serde_json::Value> + 'a {
+    metrics.iter().rev().filter_map(move |text| {
         serde_json::from_str::<serde_json::Value>(text)
             .ok()?
             .get_mut(group)

@@ -67,17 +67,27 @@ impl AtTerminal {
         self.said.lock().expect("not poisoned").clone()
     }
 
-    /// Waits until this is said after the last answer; where it ends.
-    fn wait_for(&self, text: &str, from: usize) -> usize {
+    /// Waits until one of these is said from there on; which came first, and where it ends.
+    fn wait_for_first(&self, texts: &[&str], from: usize) -> (usize, usize) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let said = self.said();
-            if let Some(at) = said.get(from..).and_then(|rest| rest.find(text)) {
-                return from + at + text.len();
+            let rest = said.get(from..).unwrap_or_default();
+            let found = texts
+                .iter()
+                .enumerate()
+                .filter_map(|(which, text)| Some((rest.find(text)?, which, text.len())));
+            if let Some((at, which, length)) = found.min() {
+                return (which, from + at + length);
             }
-            assert!(Instant::now() < deadline, "waited for {text:?}: {said}");
+            assert!(Instant::now() < deadline, "waited for {texts:?}: {said}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until this is said from there on; where it ends.
+    fn wait_for(&self, text: &str, from: usize) -> usize {
+        self.wait_for_first(&[text], from).1
     }
 
     /// Types a line when this was said.
@@ -88,18 +98,8 @@ impl AtTerminal {
 
     /// Presses a key when a question with these words was asked; false if something else was said before.
     pub fn answers_unless(&mut self, other: &str, question: &str, key: &str) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        let is_asked = loop {
-            let said = self.said();
-            let rest = said.get(self.answered..).unwrap_or_default();
-            match (rest.find(question), rest.find(other)) {
-                (Some(asked), Some(said)) => break asked < said,
-                (None, None) => {}
-                (asked, _) => break asked.is_some(),
-            }
-            assert!(Instant::now() < deadline, "waited for {question:?}: {said}");
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let (first, _) = self.wait_for_first(&[question, other], self.answered);
+        let is_asked = first == 0;
         if is_asked {
             self.answer(question, key);
         }

@@ -33,11 +33,9 @@ async def drive_forward(car, send, newest_state, value: int = 10, holds=None) ->
     never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this.
     """
 
-    holds = holds or car.is_forward
-
     def moving():
         send(motion("forward", value) if newest_state() == LIVE else NEUTRAL)
-        return holds()
+        return (holds or car.is_forward)()
 
     await until(moving, "the car to drive")
 

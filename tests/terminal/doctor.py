@@ -31,14 +31,12 @@ class Doctor(Program):
 
     answered = 0  # so much of what was said has been answered
 
-    stood_still = 0  # up to here what was said was looked at for that
-
     def meanwhile(self):
         """A car that this computer did not run for a moment is late and stops; a person lets the movement begin again."""
-        late = self.said.find(LATE, self.stood_still)
+        late = self.said.find(LATE, self.answered)
         asked = self.said.find("q: end  ", late) if late >= 0 else -1
         if asked >= 0:
-            self.answered = self.stood_still = asked
+            self.answered = asked
             print("      this computer stood still, and the car stopped: once more", flush=True)
             self.type(" ")
 
@@ -60,7 +58,7 @@ class Doctor(Program):
             assert time.monotonic() < end, f"the screen: {self.said[-600:]!r}"
             asked = self.said.find("q: end  ", self.answered + 1)
             if asked >= 0:
-                self.answered = self.stood_still = asked
+                self.answered = asked
                 self.type(" ")
             self.read(0.02)
 
