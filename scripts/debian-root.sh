@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes a folder from Debian trixie packages, once, and prints where it is.
+# Makes a folder from Debian packages (trixie, unless told otherwise), once, and prints where it is.
 #
-# usage: debian-root.sh NAME [--arch ARCH[,ARCH]] [--newest] [--firmware] [--configure | --database] PACKAGE...
+# usage: debian-root.sh NAME [--arch ARCH[,ARCH]] [--release NAME] [--newest] [--firmware] [--configure | --database] PACKAGE...
+#   --release    bookworm: the release before, for the machines of people who have that
 #   --arch       what the folder is for; the first is its own, the others are added (default: this machine's)
 #   --newest     prefer trixie-backports, which has the kernel, Rust and libcamera that we build against
 #   --configure  install: a root that can be entered. Without it the packages are only unpacked, which takes seconds and
@@ -18,14 +19,15 @@
 #             mounted. To get newer packages, delete the folder. Two that want the same at once: the second waits.
 set -euo pipefail
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 said=("$@")
-name='' arch=$(dpkg --print-architecture) prefer=trixie variant=extract components=main database='' packages=()
+name='' arch=$(dpkg --print-architecture) release=trixie newest='' variant=extract components=main database='' packages=()
 while [ $# -gt 0 ]; do
     case $1 in
         --arch) arch=$2; shift ;;
-        --newest) prefer=trixie-backports ;;
+        --release) release=$2; shift ;;
+        --newest) newest=-backports ;;
         --configure) variant=minbase ;;
         --firmware) components='main non-free-firmware' ;;
         --database) database=1 ;;
@@ -37,6 +39,7 @@ while [ $# -gt 0 ]; do
 done
 [ "${#packages[@]}" -gt 0 ] || { usage >&2; exit 2; }
 
+prefer=$release$newest
 include=$(IFS=,; echo "${packages[*]}")
 # Words that most roots do not have are left out of their keys: a new option makes no old root anew.
 key=$({
@@ -74,10 +77,10 @@ fi
 work=$(mktemp -d "$cache/$name-$key.making-XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 {
-    echo "deb $mirror trixie $components"
-    [ -z "$security" ] || echo "deb $security trixie-security $components"
-    echo "deb $mirror trixie-backports $components"
-} >"$work/trixie.list"
+    echo "deb $mirror $release $components"
+    [ -z "$security" ] || echo "deb $security $release-security $components"
+    echo "deb $mirror $release-backports $components"
+} >"$work/$release.list"
 options=(--aptopt="APT::Default-Release \"$prefer\"" --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"')
 while read -r option; do
     options+=(--aptopt="${option%;}")
@@ -116,7 +119,7 @@ fi
 
 echo "debian-root: making $folder (${#packages[@]} packages and what they need)" >&2
 mmdebstrap --quiet --mode=root --variant=$variant --architectures="$arch" "${options[@]}" --include="$include" \
-    trixie "$work/root" "$work/trixie.list" >&2
+    "$release" "$work/root" "$work/$release.list" >&2
 chmod 755 "$work/root"
 touch "$work/root/.complete"
 mv "$work/root" "$folder"

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Passes every test of the project, and installs what they need.
 #
-# Runs where: a developer's or CI machine (Debian or Ubuntu; root or sudo for the packages).
+# Runs where: a developer's or CI machine (Debian or Ubuntu; root, for emulated machines and network namespaces).
 # Needs:      a Rust toolchain; reachable package registries the first time.
 # Changes:    packages (see prepare.sh), the build folder, ${SPIDERCAR_CACHE:-~/.cache/spidercar}.
-# Servers bind loopback; whatever is started is ended. One line a step, then `N passed, N failed`.
+# Servers bind loopback; whatever is started is ended. One line a step, and what a step does once it takes longer than
+# 10 s; of a step that failed, the names and words of what failed in it. The last line is `N passed, N failed, N skipped`.
 # usage: test.sh [STEP...]   without steps: all of them, in this order; test.sh --list names them
+# VERBOSE=1 shows what steps print that pass, too.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
@@ -13,32 +15,17 @@ cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 mkdir -p "$cache"
 export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+# Tools that prepare.sh chose come first, then those of an administrator's folders, which a user's PATH may lack.
+export PATH=$cache/tools:$PATH:/usr/sbin:/sbin
 binary=$CARGO_TARGET_DIR/debug/spidercar
+# shellcheck source=scripts/test/run.sh
+. scripts/test/run.sh
 
-steps=(format clippy no-std docs deny shell unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine card)
+steps=(format clippy no-std docs deny shell runner unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine card newcomer)
 case "${1:-}" in
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
 esac
-
-passed=0 failed=0 skipped=0
-logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
-
-# Runs a step and shows what it said only if it failed (or always, with VERBOSE=1). A step that ends with 77 was
-# skipped, and says why on its last line.
-run() {
-    local name=$1 start=$SECONDS code=0
-    shift
-    "$@" >"$logs/$name" 2>&1 || code=$?
-    local took=$((SECONDS - start))
-    case $code in
-        0) passed=$((passed + 1)); echo "ok       $name (${took} s)" ;;
-        77) skipped=$((skipped + 1)); echo "SKIPPED  $name: $(tail -n 1 "$logs/$name")" ;;
-        *) failed=$((failed + 1)); echo "FAILED   $name (${took} s), exit code $code"; tail -n 120 "$logs/$name" ;;
-    esac
-    if [ "${VERBOSE:-0}" = 1 ] && [ $code = 0 ]; then cat "$logs/$name"; fi
-}
 
 step_format() { cargo fmt --check; }
 # Twice: with libcamera and without, for each has lines of its own.
@@ -48,19 +35,22 @@ step_clippy() {
 }
 step_no_std() { cargo check --locked --lib --no-default-features; }
 step_docs() { RUSTDOCFLAGS="-D warnings" scripts/with-libcamera.sh cargo doc --locked --no-deps --all-features --document-private-items; }
+# No distribution has a package of it. Built without optimisation: it reads a few files, and is there three times sooner.
 step_deny() {
     local version=0.20.2
     if [ "$("$cache/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $version" ]; then
         if [ "$(cargo deny --version 2>/dev/null)" = "cargo-deny $version" ]; then
             mkdir -p "$cache/bin" && ln -sf "$(command -v cargo-deny)" "$cache/bin/cargo-deny"
         else
-            CARGO_TARGET_DIR=$cache/deny-target cargo install --locked --quiet --root "$cache" --version $version cargo-deny || return 1
+            echo "building cargo-deny $version, once"
+            CARGO_TARGET_DIR=$cache/deny-target cargo install --locked --debug --root "$cache" --version $version cargo-deny || return 1
             rm -rf "$cache/deny-target"
         fi
     fi
     "$cache/bin/cargo-deny" --locked --all-features --config .cargo/deny.toml check bans licenses sources
 }
 step_shell() { shellcheck -x scripts/*.sh scripts/*/*.sh .ci/run tests/*/*.sh; }
+step_runner() { tests/runner/run.sh; }
 step_unit() {
     cargo test --locked --no-fail-fast --lib --bins --test architecture --test board_files --test cli --test control_path \
         --test reachable --test stop_schedules --test vehicle_properties --test video_faults --test video_path --test wire_golden
@@ -89,22 +79,20 @@ step_card() {
     tests/card/run.sh "$binary" "$program"
 }
 
-if ! scripts/prepare.sh test; then
-    echo "0 passed, 1 failed"
-    exit 1
-fi
-if ! cargo build --locked >"$logs/build" 2>&1; then
-    tail -n 60 "$logs/build"
-    echo "0 passed, 1 failed"
-    exit 1
-fi
+# The README's commands on machines that have nothing of what this one has.
+step_newcomer() { tests/newcomer/run.sh; }
+
 [ $# -gt 0 ] && steps=("$@")
 for step in "${steps[@]}"; do
     if ! declare -F "step_${step//-/_}" >/dev/null; then
         echo "test.sh: no step $step; --list names them" >&2
         exit 2
     fi
+done
+foresee prepare build "${steps[@]}"
+required prepare scripts/prepare.sh test
+required build cargo build --locked
+for step in "${steps[@]}"; do
     run "$step" "step_${step//-/_}"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+sum

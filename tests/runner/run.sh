@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2317  # check() calls the functions
+# Tests what runs the tests: names of failures, progress, the sum (scripts/test), and what prepare.sh says.
+#
+# Runs where: where scripts/test.sh runs. Changes: nothing that stays.
+# usage: run.sh    prints a line a check; exit code 0, or 1 if one failed
+set -euo pipefail
+case "${1:-}" in
+    -h | --help) sed -n '3,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+esac
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+code=0
+check() {
+    local sentence=$1
+    shift
+    if (set -e; "$@") >"$work/said" 2>&1; then
+        echo "ok      $sentence"
+    else
+        code=1
+        echo "FAILED  $sentence: $(tail -n 5 "$work/said" | tr '\n' ' ')"
+    fi
+}
+# Fails unless a file has these lines, and says which one it has not.
+has() {
+    local file=$1 line
+    shift
+    for line in "$@"; do
+        grep -qF -- "$line" "$file" || { echo "not said: $line; but: $(tail -n 12 "$file")"; return 1; }
+    done
+}
+
+for log in "$here"/logs/*.log; do
+    name=$(basename "$log" .log)
+    check "names what failed in a log of the kind $name" \
+        diff "$here/logs/$name.expected" <(awk -f "$top/scripts/test/failures.awk" "$log")
+done
+
+# Steps of a run that is not the project's own. A step that waits goes on when its progress was told.
+fake_run() {
+    cat >"$work/fake.sh" <<'FAKE'
+set -uo pipefail
+. "$top/scripts/test/run.sh"
+quiet_s=0.01 again_s=0.01
+good() { echo "fine"; }
+bad() { cat "$here/logs/cargo.log"; exit 3; }
+absent() { echo "no kernel for it"; exit 77; }
+slow() { echo "thinking hard"; until grep -q 'slow: .*thinking hard' "$out"; do read -r -t 0.05 <> <(:) || true; done; }
+foresee prepare build good bad absent slow
+run good good
+(exit 0)
+run bad eval '(bad)'
+run absent eval '(absent)'
+run slow slow
+sum
+FAKE
+    cache=$work/cache out=$work/out
+    export cache top here out
+    mkdir -p "$cache"
+    bash "$work/fake.sh" >"$out" 2>&1
+}
+if fake_run; then echo "FAILED  a run with a failed step fails"; code=1; fi
+tail -n 6 "$work/out" >"$work/end"
+check "a step's failures are named with their words, although 150 lines follow" has "$work/out" \
+    "FAILED   bad" "  test app::lock::tests::a_lock_that_is_held_is_refused:" "the second program has the outputs, too"
+check "a step that was skipped says why, loudly" has "$work/out" "SKIPPED  absent: no kernel for it" "steps that did not run here: 1"
+check "a step that takes long says what it does, and for how long" has "$work/out" "...      slow: " " s of about "
+check "the sum names what failed once more, and the last line counts" has "$work/end" \
+    "failed in bad:" "test app::lock::tests::a_lock_that_is_held_is_refused" "2 passed, 1 failed, 1 skipped"
+check "what a run says of the time comes from the run before" grep -q '^slow ' "$work/cache/step-seconds"
+
+# A machine without apt, as prepare.sh sees it: all programs of this one but apt and the assembler.
+bare_path() {
+    local folder file name
+    mkdir "$work/bin"
+    for folder in ${PATH//:/ } /usr/sbin /sbin; do
+        for file in "$folder"/*; do
+            name=${file##*/}
+            case $name in apt-get | nasm | sudo) continue ;; esac
+            [ -e "$work/bin/$name" ] || ln -s "$file" "$work/bin/$name" 2>/dev/null || true
+        done
+    done
+    # /usr/sbin and /sbin are appended by prepare.sh itself; what is looked for is in neither.
+}
+without_apt() {
+    if PATH=$work/bin SPIDERCAR_CACHE=$work/cache "$top/scripts/prepare.sh" build >"$work/said-2" 2>&1; then return 1; fi
+    has "$work/said-2" "this system has no apt" "  nasm (Debian: nasm)"
+}
+bare_path
+check "a machine without apt is told by name what to install" without_apt
+as_a_user_without_sudo() {
+    ln -s /bin/true "$work/bin/apt-get"
+    chmod 755 "$work"
+    mkdir -p "$work/home" && chown 1000 "$work/home"
+    if setpriv --reuid 1000 --regid 1000 --clear-groups env PATH="$work/bin" HOME="$work/home" bash "$work/scripts/prepare.sh" build \
+        >"$work/said-3" 2>&1; then return 1; fi
+    has "$work/said-3" "this user is not root and has no sudo. As root:" "apt-get install --no-install-recommends nasm"
+}
+# The checkout may lie where only root can read.
+cp -r "$top/scripts" "$top/Cargo.toml" "$work/"
+if [ "$(id -u)" = 0 ]; then
+    check "a user without sudo is told what root has to type" as_a_user_without_sudo
+else
+    echo "NOT RUN a user without sudo is told what root has to type: only root can become that user"
+fi
+a_newer_rust() {
+    sed -i 's/^rust-version = .*/rust-version = "9.99"/' "$work/Cargo.toml"
+    if SPIDERCAR_CACHE=$work/cache "$work/scripts/prepare.sh" build >"$work/said-4" 2>&1; then return 1; fi
+    has "$work/said-4" "Rust 9.99 or newer is needed, and here is "
+}
+check "a Rust that is too old is told as that" a_newer_rust
+exit $code
