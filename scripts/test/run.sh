@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # test.sh sets cache and top
 # Runs test steps: a line for each, progress while one takes long, the names of what failed, and the sum.
 #
-#   foresee STEP...          says how long the steps took last time on this machine, or on another one
+#   foresee COUNT STEP...    says how long these took last time on this machine, or on another one; COUNT of them count
 #   required NAME COMMAND... a step without which there are no others: it is counted only if it fails, and then all ends
 #   run NAME COMMAND...      a step: exit code 0 passed, 77 skipped (the reason is its last line), others failed
 #   sum                      the last lines; fails if a step did
@@ -32,9 +32,10 @@ remember() {
 spoken() { if [ "$1" -lt 120 ]; then echo "$1 s"; else echo "$((($1 + 30) / 60)) min"; fi; }
 
 foresee() {
-    local step sum=0
+    local steps=$1 step sum=0
+    shift
     for step in "$@"; do sum=$((sum + $(expected "$step"))); done
-    echo "$(($# - 2)) steps, about $(spoken $sum). Logs: $logs"
+    echo "steps: $steps, about $(spoken $sum). Logs: $logs"
 }
 
 # Says every now and then what a step does, until it is ended.
@@ -78,7 +79,7 @@ tell() {
         tail -n 60 "$logs/$name.log" | sed 's/^/  /'
     fi
     echo "  all of it: $logs/$name.log"
-    failures+=("$name" "$(grep -E '^  (test |FAIL)' <<<"$found" | sed 's/:$//; s/^  //' | cut -c 1-150)")
+    failures+=("$name" "$(grep -E '^  (test |FAIL|In |error|Diff in )' <<<"$found" | sed 's/:$//; s/^  //' | cut -c 1-150)")
 }
 
 run() {

@@ -48,7 +48,7 @@ good() { echo "fine"; }
 bad() { cat "$here/logs/cargo.log"; exit 3; }
 absent() { echo "no kernel for it"; exit 77; }
 slow() { echo "thinking hard"; until grep -q 'slow: .*thinking hard' "$out"; do read -r -t 0.05 <> <(:) || true; done; }
-foresee prepare build good bad absent slow
+foresee 4 prepare build good bad absent slow
 run good good
 (exit 0)
 run bad eval '(bad)'
