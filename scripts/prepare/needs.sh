@@ -34,6 +34,8 @@ need "test" "Python 3.11 or newer with venv" "python3 python3-venv" try_python
 need "test" "Node.js 20 or newer" "nodejs npm" try_node after_node
 need "test" "npm" "npm" try_npm
 need "test" "Chromium" "chromium" try_chromium
+need "test" "Firefox" "firefox-esr" try_firefox
+need "test" "a desktop with real keys: Xvfb, openbox, xdotool" "xvfb openbox xdotool" try_desktop
 need "test" "ffprobe" "ffmpeg" try_ffprobe
 need "test" "shellcheck" "shellcheck" try_shellcheck
 need "test" "strace" "strace" try_strace
@@ -151,6 +153,21 @@ try_npm() { npm --version; }
 try_chromium() {
     chromium --headless --no-sandbox --disable-gpu --user-data-dir="$scratch/chromium" \
         --dump-dom 'data:text/html,<p id=seen>seen</p>' | grep -q 'id="seen"'
+}
+try_firefox() {
+    mkdir -p "$scratch/home"
+    HOME=$scratch/home firefox-esr --headless --profile "$scratch/home" --screenshot "$scratch/firefox.png" 'data:text/html,<p>seen</p>'
+    [ -s "$scratch/firefox.png" ]
+}
+try_desktop() {
+    local server display code=0
+    openbox --version && xdotool --version && command -v Xvfb
+    mkfifo "$scratch/display"
+    Xvfb -displayfd 9 -screen 0 640x480x24 -nolisten tcp 9>"$scratch/display" &
+    server=$!
+    read -r -t 20 display <"$scratch/display" && DISPLAY=:$display xdotool getdisplaygeometry || code=1
+    kill "$server" 2>/dev/null || true
+    return $code
 }
 try_ffprobe() { ffprobe -hide_banner -f lavfi -i testsrc=duration=0.1; }
 try_shellcheck() { shellcheck "$top/.ci/run"; }
