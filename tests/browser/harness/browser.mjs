@@ -2,7 +2,7 @@
 
 import { chromium } from 'playwright-core';
 
-const ARGS = [
+export const ARGS = [
   '--no-sandbox', '--disable-gpu', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required',
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run',
 ];
