@@ -2,8 +2,8 @@
 //
 // Everything is handed in, so a test can put a made-up link or clock behind the real page.
 //
-//   keyboard, touch, gamepad ─▶ pilot ─▶ helm ─▶ link ═══▶ car
-//                                 view ◀─ cockpit ◀─ link ◀═══ telemetry, pong, video ─▶ latency
+//   hand (keyboard, touch, gamepad) ─▶ pilot ─▶ helm ─▶ link ═══▶ car
+//                                       view ◀─ cockpit ◀─ link ◀═══ telemetry, pong, video ─▶ latency
 //
 // Promises: a blur, a hidden tab, a lost pointer or pad is neutral inside that very event.
 
@@ -13,14 +13,12 @@ import { createClock } from './clock.js';
 import { createDrawer } from './drawer.js';
 import { createEye } from './eye.js';
 import { compare, readStats } from './figures.js';
-import { createGamepad } from './gamepad.js';
+import { createHand } from './hand.js';
 import { createHelm, newLease } from './helm.js';
-import { attachKeyboard } from './keyboard.js';
 import { createLaps } from './laps.js';
 import { createFrameMeter } from './latency.js';
 import { createPilot } from './pilot.js';
 import { createTestSurface } from './surface.js';
-import { attachPad } from './touch.js';
 import { createView } from './view.js';
 import { Action, decode, encode, State } from './wire.js';
 import { createWorkshop } from './workshop.js';
@@ -38,6 +36,8 @@ const STATS_MS = 1000;
 const TELL_MS = 200;
 /** choice: five messages of a car that sends one a second. */
 const BOARD_STALE_MS = 5000;
+/** Telemetry this old no longer says that the car stands. choice: five messages. */
+const STANDS_MS = 1000;
 const LIMIT_KEY = 'spidercar.limit';
 
 /** `makeLink(on)` gives the link; `stamp` is stamp.js. Returns the test surface. */
@@ -57,6 +57,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   let figures = {};
   let reading = null;
   let hasStream = false;
+  let hand = null;
   let paintedBefore = 0;
   let pingId = 0;
   let told = -Infinity;
@@ -74,7 +75,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   const link = makeLink({ status: linkChanged, message: heard, stream: play, channel: channelChanged });
   const helm = createHelm({ link, pilot, now, lease: newLease() });
   const bench = createBench({ helm, now });
-  const workshop = createWorkshop(window, bench);
+  const workshop = createWorkshop(document, bench);
   const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => car !== null && car.lease === helm.view().lease });
   const meter = createFrameMeter({
     video, clock, now, canvas: document.createElement('canvas'), VideoFrame: window.VideoFrame,
@@ -176,68 +177,30 @@ export function startCockpit({ window, makeLink, stamp }) {
     meter.start();
   }
 
-  // ---- the devices ----
+  // ---- the hand ----
   const arm = () => { helm.arm(); tell(); };
   const stop = () => { helm.stop(); tell(); };
-  const pads = { throttle: 0, steering: 0 };
-  const touched = (axis) => (value, eventAt) => {
-    pads[axis] = value;
-    pilot.setTouch(pads);
-    helm.inputChanged(eventAt);
-  };
-  const keyboard = attachKeyboard(window, {
-    key: (name, down, eventAt) => { pilot.key(name, down); helm.inputChanged(eventAt); }, stop, arm, look: () => eye.next(),
-  });
-  const thumbs = [
-    attachPad(at('pad-throttle'), 'y', touched('throttle')),
-    attachPad(at('pad-steering'), 'x', touched('steering')),
-  ];
-  const gamepad = createGamepad({ getGamepads: () => [...(window.navigator.getGamepads?.() ?? [])], now }, {
-    move: (state, eventAt) => { pilot.setPad(state); helm.inputChanged(eventAt); },
-    arm, stop, gone: () => helm.neutralNow(),
-  });
-
-  function letGo() {
-    Object.assign(pads, { throttle: 0, steering: 0 });
-    keyboard.release();
-    for (const thumb of thumbs) thumb.release();
-    workshop.release();
+  /** Escape also closes what is open, and then does not latch a car that is known to stand. An orphan may have been meant for something else. */
+  function stopKey(code, orphan = false) {
+    const closed = code === 'Escape' && [drawer, workshop].map((panel) => panel.close()).includes(true);
+    if ((closed || orphan) && isStanding()) tell();
+    else stop();
   }
-  const attend = (next) => { helm.attend(next); letGo(); tell(); };
-  const present = () => {
-    if (!helm.view().attentive && document.visibilityState === 'visible') { helm.attend({ focused: true }); tell(); }
-    if (video.paused && hasStream) video.play().catch(() => {});
-  };
+  const isStanding = () => car !== null && now() - carAt <= STANDS_MS && [State.DISARMED, State.STOPPED].includes(car.state) && !helm.view().arming;
+  hand = createHand({ window, pilot, helm, workshop, on: { arm, stop: stopKey, tell, look: () => eye.next(), back: () => link.retryNow() } });
 
-  window.addEventListener('blur', () => attend({ focused: false }));
-  window.addEventListener('focus', () => attend({ focused: true }));
-  document.addEventListener('visibilitychange', () => {
-    const visible = document.visibilityState === 'visible';
-    attend({ visible });
-    if (visible) link.retryNow();
-  });
-  window.addEventListener('pagehide', () => helm.leave());
-  document.addEventListener('freeze', () => helm.neutralNow());
-  window.addEventListener('gamepaddisconnected', () => gamepad.poll());
   window.addEventListener('online', () => link.retryNow());
-  // A touch or a key in the page is as good a proof of attention as a focus event, which does not always come.
-  window.addEventListener('pointerdown', present, { capture: true });
-  window.addEventListener('keydown', present, { capture: true });
+  window.addEventListener('pointerdown', playAgain, { capture: true });
+  window.addEventListener('keydown', playAgain, { capture: true });
+  function playAgain() { if (video.paused && hasStream) video.play().catch(() => {}); }
 
   at('stop').addEventListener('pointerdown', stop); // On the way down: a finger's up may come late.
-  at('stop').addEventListener('click', (event) => {
-    if (event.detail === 0) stop(); // Keyboard or screen reader.
-    else at('stop').blur(); // Or Enter, which arms, would press Stop again.
-  });
+  at('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); }); // Keyboard or screen reader.
   at('arm').addEventListener('click', () => { arm(); at('arm').blur(); });
   at('ask').addEventListener('click', () => { helm.ask(); tell(); });
-  at('give').addEventListener('click', () => { helm.give(); at('give').blur(); tell(); });
+  at('give').addEventListener('click', () => { helm.give(); tell(); });
   at('retry').addEventListener('click', () => link.retryNow());
   at('key-button').addEventListener('click', () => drawer.askKey());
-  at('full').addEventListener('click', () => {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else document.documentElement.requestFullscreen?.().catch(() => {}); // Not every phone can; nothing is lost.
-  });
   at('key-form').addEventListener('submit', (event) => {
     event.preventDefault();
     link.setKey(at('key').value);
@@ -266,7 +229,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       quietMs: carAt === null ? null : time - carAt,
       figures: { ...figures, latencyMs: meter.recent(), rttMs: clock.rttMs() },
       latencies: meter.samples(), latencyTotal: meter.meter().timed, pixelRatio: window.devicePixelRatio || 1,
-      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], calibrating: bench.view().open,
+      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], calibrating: bench.view().open, hand: hand?.view(),
     };
   }
 
@@ -303,9 +266,8 @@ export function startCockpit({ window, makeLink, stamp }) {
     reading = next;
   }
 
-  if (document.visibilityState !== 'visible') helm.attend({ visible: false });
   setLimit();
-  window.setInterval(() => { gamepad.poll(); bench.tick(); helm.tick(); }, TICK_MS);
+  window.setInterval(() => { hand.tick(); bench.tick(); helm.tick(); }, TICK_MS);
   window.setInterval(() => { if (document.visibilityState === 'visible') ping(); }, PING_MS);
   window.setInterval(report, REPORT_MS);
   window.setInterval(() => { takeFigures().catch(() => { figures = {}; }); }, STATS_MS);

@@ -116,7 +116,12 @@ export function createDrawer(document) {
   button.addEventListener('click', () => toggle(panel.hidden));
 
   return {
-    close: () => toggle(false),
+    /** Closes it; says whether it was open. */
+    close() {
+      const was = !panel.hidden;
+      if (was) toggle(false);
+      return was;
+    },
     /** Open it at the driver key. */
     askKey() {
       toggle(true);

@@ -7,11 +7,11 @@
 //   driving        drive at 50 Hz, and at once when an input changes
 //   not driving    neutral at 20 Hz, so that Arm finds a fresh neutral; nothing while someone else drives
 //   hidden         neutral once, then silence: the car's own deadman does the rest
-//   gate           after arming or a pause the controls must pass centre once before they count
+//   gate           after arming or a pause each device must pass centre once before it counts (pilot.js)
 //   calibrating    the controls count for nothing; one pulse, if it is held, goes out in place of neutral
 //
 // Promises: `neutralNow` and `stop` send inside the call, never later; no demand but neutral leaves unless the
-// telemetry says that we drive, the page has the focus, the gate is open and no stop is under way.
+// telemetry says that we drive, the page has the focus and is shown whole, and no stop is under way.
 // Knows nothing of: the DOM, how the link is made. Time and link are handed in.
 
 import { encode, nextSeq, Output, Refusal, State, Want } from './wire.js';
@@ -46,9 +46,9 @@ export function createHelm({ link, pilot, now, lease }) {
   let car = null;
   let wish = null; // {kind: 'arm' | 'stop' | 'ask', until, next}
   let armTimedOut = false;
-  let gate = true;
   let visible = true;
   let focused = true;
+  let whole = true;
   let atBench = false;
   let tune = null; // {output, us}: the pulse that is held
   let drivenAt = -Infinity;
@@ -58,7 +58,8 @@ export function createHelm({ link, pilot, now, lease }) {
   const inputs = [];
 
   const carMoves = () => car !== null && (car.state === State.LIVE || car.state === State.COASTING);
-  const isDriving = () => carMoves() && car.lease === lease && focused && visible && wish?.kind !== 'stop';
+  const isAttentive = () => focused && visible && whole;
+  const isDriving = () => carMoves() && car.lease === lease && isAttentive() && wish?.kind !== 'stop';
   const isWatching = () => car !== null && car.lease !== 0 && car.lease !== lease;
   const isLatched = () => car !== null && !carMoves() && (car.refusals & Refusal.STOP_LATCHED) !== 0;
 
@@ -108,18 +109,18 @@ export function createHelm({ link, pilot, now, lease }) {
   }
 
   function demandNow(at) {
-    if (!isDriving()) gate = true;
-    else if (gate && pilot.isNeutral()) gate = false;
+    const driving = isDriving();
+    if (driving) pilot.settle();
+    else pilot.distrust();
     const demand = pilot.step(at);
-    return gate || atBench ? NEUTRAL : demand;
+    return driving && !atBench ? demand : NEUTRAL;
   }
 
   /** Everything lets go and the car hears of it inside this call. */
   function neutralNow() {
-    pilot.clear();
-    gate = true;
     tune = null;
     if (wish?.kind === 'arm') wish = null;
+    pilot.clear();
     sendDrive(NEUTRAL, now());
   }
 
@@ -158,10 +159,10 @@ export function createHelm({ link, pilot, now, lease }) {
     },
 
     arm() {
-      if (!visible || !focused || wish?.kind === 'stop' || isWatching()) return;
+      if (!isAttentive() || wish?.kind === 'stop' || isWatching()) return;
       const at = now();
       armTimedOut = false;
-      gate = true;
+      pilot.distrust();
       wish = { kind: 'arm', until: at + ARM_GIVE_UP_MS, next: at + ARM_REPEAT_MS };
       sendArm(at);
     },
@@ -207,12 +208,13 @@ export function createHelm({ link, pilot, now, lease }) {
       if (wish?.kind !== 'stop') wish = { kind: 'ask', until: at + ASK_GIVE_UP_MS, next: at };
     },
 
-    /** The page lost or gained the focus, went to the back or came to the front. */
+    /** The page lost or gained the focus, went to the back or came to the front, is shown whole or magnified. */
     attend(next) {
-      const had = focused && visible;
+      const had = isAttentive();
       focused = next.focused ?? focused;
       visible = next.visible ?? visible;
-      if (had && !(focused && visible)) neutralNow();
+      whole = next.whole ?? whole;
+      if (had && !isAttentive()) neutralNow();
     },
 
     /** The page goes away: neutral, and let somebody else drive. */
@@ -227,7 +229,7 @@ export function createHelm({ link, pilot, now, lease }) {
     },
 
     view: () => ({
-      driving: isDriving(), gated: gate && isDriving(), watching: isWatching(), attentive: focused && visible,
+      driving: isDriving(), gated: isDriving() && pilot.isWaiting(), watching: isWatching(), attentive: isAttentive(), whole, moves: carMoves() && car.lease === lease,
       arming: wish?.kind === 'arm', stopping: wish?.kind === 'stop', asking: wish?.kind === 'ask',
       tuning: tune !== null && isDriving(),
       armTimedOut, asked, lease, seq, sent: { ...sent },

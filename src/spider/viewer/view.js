@@ -8,7 +8,7 @@
 import { createSparkline } from './sparkline.js';
 import { FULL, State } from './wire.js';
 import { vitals } from './vitals.js';
-import { PHASES, pictureStory, STATES, story, warningsIn } from './words.js';
+import { padSays, PHASES, pictureStory, STATES, story, warningsIn } from './words.js';
 
 /** Age of the picture that is fine, and that is bad, ms. choice: 80 is F4's p99; at 200 a driver at speed misses the corner. */
 const FINE_MS = 80;
@@ -148,6 +148,9 @@ export function createView(document) {
       showBanner(banner);
       showVitals(vitals(board, model.laps));
       showWarning(warning);
+      const aboutPad = linkOpen ? padSays(model.hand, helm.driving) : '';
+      hide('pad-note', aboutPad === '');
+      text('pad-note', aboutPad);
 
       const latency = linkOpen ? figures.latencyMs : NaN;
       text('fig-latency', figure(latency));

@@ -164,7 +164,7 @@ export const WHYS = Object.freeze({
  * since the car was live, or null: a car that recovers by itself is disarmed within a moment, and the driver still has
  * to read why it stopped. `mine` is our lease.
  */
-export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, gated, attentive, linkOpen }) {
+export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, gated, attentive, whole = true, linkOpen }) {
   if (!linkOpen || !car) return null;
   const moving = car.state === State.LIVE || car.state === State.COASTING;
   const card = (tone, title, text, more) => ({ tone, title, text, arm: false, ask: false, give: false, obstacles: [], ...more });
@@ -176,6 +176,7 @@ export function story({ car, began, lastStop, mine, arming, armTimedOut, asking,
   if (moving && car.lease !== mine) {
     return card('warn', 'The old remote is driving', 'You are watching. Stop works for you too.');
   }
+  if (!whole) return card('warn', 'The page is magnified', 'Make it small again with two fingers: the car waits until all of it is on the screen.');
   if (moving && !attentive) return card('warn', 'Paused', 'Click the picture to take the wheel again.');
   if (moving && gated) return card('warn', 'Let go of the controls', 'The car waits for centre before it obeys.');
   const give = car.asker > 0 && car.lease === mine;
@@ -195,6 +196,13 @@ export function story({ car, began, lastStop, mine, arming, armTimedOut, asking,
   if (arming) next = 'Arming…';
   const title = stopped ? 'Stopped' : obstacles.length > 0 ? 'Not ready' : 'Ready to drive';
   return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, give, obstacles });
+}
+
+/** What is to be said of a gamepad, or ''. `unknownPad` is the name of one whose layout the browser does not know. */
+export function padSays({ unknownPad = '', padWaits = false } = {}, driving = false) {
+  if (padWaits) return 'The gamepad is not at its centre. It counts once you let go of it; keys and touch work.';
+  if (unknownPad === '' || driving) return '';
+  return `This browser does not know the layout of the gamepad “${unknownPad.slice(0, 40)}”, so it cannot drive. Switch it to XInput mode or try another browser.`;
 }
 
 /** A picture older than this is not to be driven by. choice: fifteen frames at 30 fps; a shorter hitch would only flicker. */

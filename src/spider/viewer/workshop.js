@@ -3,17 +3,15 @@
 // The hold button lies where the left thumb is while driving, so that the other hand can move the pulse meanwhile. It is
 // down while it is touched and up in every other case.
 //
-// Promises: every end of a touch (up, cancel, lost capture), a lost key and a closed drawer let go inside that event.
+// Promises: every end of a touch (up, cancel, lost capture), whatever makes the pilot let go and a closed drawer let go inside
+// that event.
 
 import { FIELDS } from './bench.js';
+import { capture } from './touch.js';
 import { Output } from './wire.js';
 import { answerSays, STORED } from './words.js';
 
-/** Holds the pulse while it is down, where there is a keyboard. */
-const HOLD_KEY = 'KeyM';
-
-export function createWorkshop(window, bench) {
-  const { document } = window;
+export function createWorkshop(document, bench) {
   const at = (id) => document.getElementById(id);
   const panel = at('workshop');
   const button = at('workshop-button');
@@ -51,28 +49,26 @@ export function createWorkshop(window, bench) {
   hold.addEventListener('pointerdown', (event) => {
     if (pointer !== null || event.button > 0) return;
     event.preventDefault();
+    if (!capture(hold, event.pointerId)) return;
     pointer = event.pointerId;
-    hold.setPointerCapture?.(pointer);
     bench.hold(true);
     tell();
   });
+  hold.addEventListener('pointermove', (event) => { if (event.pointerId === pointer && (event.buttons & 1) === 0) letGo(); });
   for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
     hold.addEventListener(end, (event) => { if (event.pointerId === pointer) letGo(); });
   }
-  hold.addEventListener('contextmenu', (event) => event.preventDefault());
-  window.addEventListener('keydown', (event) => {
-    if (event.code !== HOLD_KEY || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (bench.view().open) { bench.hold(true); tell(); }
-  });
-  window.addEventListener('keyup', (event) => { if (event.code === HOLD_KEY && bench.view().open) letGo(); });
 
   const show = (open) => {
     pointer = null;
     bench.show(open);
     tell();
-    if (bench.view().open) at('bench-sure').focus();
   };
-  button.addEventListener('click', () => show(!bench.view().open));
+  button.addEventListener('click', (event) => {
+    show(!bench.view().open);
+    // By a key (detail 0) the focus goes into the panel; by a finger Enter stays Arm, and does not say that the wheels are up.
+    if (event.detail === 0 && bench.view().open) at('bench-sure').focus();
+  });
   at('workshop-close').addEventListener('click', (event) => {
     show(false);
     // By a key (detail 0) the focus goes back to where it came from; by a finger Enter is Arm again.
@@ -141,7 +137,18 @@ export function createWorkshop(window, bench) {
 
   return {
     tell,
-    /** Everything lets go: the page lost the focus, or went to the back. */
-    release: () => { if (bench.view().open) letGo(); },
+    /** The hold key of a keyboard went down or up. */
+    holdKey(down) {
+      if (!bench.view().open) return;
+      if (down) { bench.hold(true); tell(); } else { letGo(); }
+    },
+    /** Everything lets go (pilot.js). */
+    release: () => { if (bench.view().held || pointer !== null) letGo(); },
+    /** Closes the panel; says whether it was open. */
+    close() {
+      const was = bench.view().open;
+      if (was) show(false);
+      return was;
+    },
   };
 }

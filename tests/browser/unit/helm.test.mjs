@@ -102,6 +102,7 @@ test('the sequence rises with every message that has one, and the time never fal
 
 for (const [name, loss] of [
   ['a lost focus', (r) => r.helm.attend({ focused: false })],
+  ['a magnified page', (r) => r.helm.attend({ whole: false })],
   ['a hidden tab', (r) => r.helm.attend({ visible: false })],
   ['a page that goes away', (r) => r.helm.leave()],
   ['a lost gamepad', (r) => r.helm.neutralNow()],
@@ -145,10 +146,10 @@ test('after the focus is back the controls must pass centre before they count', 
   assert.ok(moving(r.run(100)).length > 0);
 });
 
-test('a stick held while arming does not move the car', () => {
+test('a thumb held while arming does not move the car', () => {
   const r = rig();
   r.car();
-  r.pilot.setPad({ throttle: 1, steering: 0 });
+  r.pilot.setTouch({ throttle: 1 });
   r.helm.arm();
   r.run(100);
   r.live();
