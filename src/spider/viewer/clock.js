@@ -9,12 +9,16 @@
 //
 // Old samples lose worth as the two crystals drift, so a sample's age is charged to its error.
 //
+// A car that was switched off and on has another clock: a sample that cannot be, by both errors, starts everything anew.
+//
 // Promises: `errorMs()` bounds what path asymmetry can do to the offset; nothing here reads a clock.
 
 /** Samples kept. choice: half a minute at one a second; more only keeps staler ones. */
 const KEEP = 32;
 /** Drift charged to a sample's age. choice: 50 ppm, two ordinary crystals at their worst, is 0.05 ms a second. */
 const DRIFT = 50e-6;
+/** What two readings of one clock may differ by beyond their errors. choice: browsers round their clock to 1 ms for privacy. */
+const ROUNDING_MS = 3;
 /** A round trip longer than this says nothing useful. choice: a driver cannot drive at a second's delay either. */
 const LONGEST_RTT_MS = 2000;
 
@@ -31,7 +35,9 @@ export function createClock() {
       const rttMs = receivedMs - sentMs;
       if (!(rttMs >= 0 && rttMs <= LONGEST_RTT_MS) || !Number.isFinite(carUs)) return;
       lastRttMs = rttMs;
-      samples.push({ rttMs, at: receivedMs, offsetMs: carUs / 1000 - (sentMs + receivedMs) / 2 });
+      const sample = { rttMs, at: receivedMs, offsetMs: carUs / 1000 - (sentMs + receivedMs) / 2 };
+      if (best !== null && Math.abs(sample.offsetMs - best.offsetMs) > rttMs / 2 + worth(best, receivedMs) + ROUNDING_MS) samples = [];
+      samples.push(sample);
       if (samples.length > KEEP) samples.shift();
       best = samples.reduce((a, b) => (worth(b, receivedMs) <= worth(a, receivedMs) ? b : a));
     },

@@ -16,8 +16,12 @@ import { compare, readStats } from './figures.js';
 import { createHand } from './hand.js';
 import { createHelm, newLease } from './helm.js';
 import { createLaps } from './laps.js';
+import { createLateness } from './lateness.js';
 import { createFrameMeter } from './latency.js';
+import { createPictureAge } from './picture_age.js';
 import { createPilot } from './pilot.js';
+import { createRoute } from './route.js';
+import { createStaleness } from './staleness.js';
 import { createTestSurface } from './surface.js';
 import { createView } from './view.js';
 import { Action, decode, encode, State } from './wire.js';
@@ -34,10 +38,12 @@ const FIRST_PINGS_MS = [0, 60, 120, 250, 500];
 const STATS_MS = 1000;
 /** choice: a digit that changes faster cannot be read. */
 const TELL_MS = 200;
-/** choice: five messages of a car that sends one a second. */
-const BOARD_STALE_MS = 5000;
-/** Telemetry this old no longer says that the car stands. choice: five messages. */
-const STANDS_MS = 1000;
+/** A car that stands and is held by a page nobody touches is let go for others. choice: long enough to read why it stopped. */
+const IDLE_MS = 30_000;
+/** spec: `video.shows`: 1 is the camera; else a still picture, or nothing. */
+const SHOWS_CAMERA = 1;
+/** Sources whose news is that it came. */
+const [PONG, FRAME] = ['pong', 'frame'];
 const LIMIT_KEY = 'spidercar.limit';
 
 /** `makeLink(on)` gives the link; `stamp` is stamp.js. Returns the test surface. */
@@ -47,49 +53,54 @@ export function startCockpit({ window, makeLink, stamp }) {
   const at = (id) => document.getElementById(id);
   const video = at('video');
 
-  let car = null;
-  let carAt = null;
-  let board = null;
-  let boardAt = null;
-  let path = null; // The picture's way through the car.
-  let began = { state: null, cause: null, ageMs: 0 };
+  let began = { state: null, cause: null, ageMs: 0, mine: false };
   let lastStop = null;
-  let figures = {};
+  let unanswered = false; // We asked for the car and heard nothing.
+  let wasAsking = false;
+  let stopsBefore = 0; // Sent before Stop was pressed last.
+  let held = false; // The browser does not play the video before a touch.
+  let touchedAt = performance.now();
   let reading = null;
   let hasStream = false;
   let hand = null;
   let paintedBefore = 0;
   let pingId = 0;
   let told = -Infinity;
-  let pongAt = null;
   const pings = new Map();
   const opened = new Map();
   const counts = { car: 0, unknown: 0 };
 
   const laps = createLaps();
-  const keepAwake = createAwake(window.navigator);
+  const awake = createAwake(window);
+  const dims = window.matchMedia?.('(pointer: coarse)').matches ?? false; // Phones and tablets switch their screens off.
+  const seen = createStaleness();
+  const lateness = createLateness();
+  const route = createRoute();
   const clock = createClock();
+  const pictureAge = createPictureAge(clock);
+  const lastCar = () => seen.look(now()).last('car');
   const pilot = createPilot();
   const view = createView(document);
   const drawer = createDrawer(document);
   const link = makeLink({ status: linkChanged, message: heard, stream: play, channel: channelChanged });
-  const helm = createHelm({ link, pilot, now, lease: newLease() });
+  // Commands take `drive` only while the car hears what is said there.
+  const routed = { ...link, isOpen: (label) => link.isOpen(label) && (label !== 'drive' || route.trusts()) };
+  const helm = createHelm({ link: routed, pilot, now, lease: newLease() });
   const bench = createBench({ helm, now });
   const workshop = createWorkshop(document, bench);
-  const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => car !== null && car.lease === helm.view().lease });
+  const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => lastCar()?.lease === helm.lease });
   const meter = createFrameMeter({
     video, clock, now, canvas: document.createElement('canvas'), VideoFrame: window.VideoFrame,
-    readStamp: stamp.readStamp, regionOf: stamp.regionOf, onFrame: () => link.heard(),
+    readStamp: stamp.readStamp, regionOf: stamp.regionOf, onFrame: painted, onStamp: pictureAge.stamp,
   });
 
   // ---- the link ----
   function linkChanged(status) {
     if (status.phase !== 'open') {
-      car = null;
-      carAt = null;
-      board = null;
-      path = null;
+      seen.forget('car', 'board', 'path', 'pong', 'figures');
       hasStream = status.phase === 'connecting' && hasStream;
+      route.reset();
+      lateness.heard(null, now());
       helm.heard(null);
       bench.car(null);
     }
@@ -114,11 +125,14 @@ export function startCockpit({ window, makeLink, stamp }) {
   }
 
   function ping() {
-    pingId = (pingId + 1) >>> 0;
-    const text = encode.ping({ id: pingId, now: now() });
-    pings.set(pingId, now());
-    if (pings.size > 32) pings.delete(pings.keys().next().value);
-    if (!link.send(link.isOpen('drive') ? 'drive' : 'stream', text)) pings.delete(pingId);
+    for (const label of route.labels(link.isOpen('drive'))) {
+      pingId = (pingId + 1) >>> 0;
+      const text = encode.ping({ id: pingId, now: now() });
+      pings.set(pingId, now());
+      route.sent(pingId, label);
+      if (pings.size > 32) pings.delete(pings.keys().next().value);
+      if (!link.send(label, text)) pings.delete(pingId);
+    }
   }
 
   function heard(label, data) {
@@ -127,7 +141,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     else if (message.group === 'pong') pong(message.body);
     else if (message.group === 'car') telemetry(message.body);
     else if (message.group === 'board') body(message.body);
-    else if (message.group === 'video') path = message.body;
+    else if (message.group === 'video') seen.put('path', message.body, now());
     else if (message.group === 'ir') pass(message.body);
     else if (message.group === 'calibration') { bench.heard(message.body); workshop.tell(); }
   }
@@ -137,30 +151,32 @@ export function startCockpit({ window, makeLink, stamp }) {
     // Another page's pong reaches us too: it is ours only if it repeats our time.
     if (sentAt === undefined || Math.floor(sentAt) !== sentT) return;
     pings.delete(id);
-    pongAt = now();
-    clock.add(sentAt, pongAt, carUs);
+    route.answered(id);
+    seen.put('pong', PONG, now());
+    clock.add(sentAt, now(), carUs);
   }
 
   function telemetry(next) {
     counts.car += 1;
-    const changed = car === null || next.state !== car.state || next.cause !== car.cause || next.refusals !== car.refusals;
+    const car = lastCar();
+    const changed = car === null || next.state !== car.state || next.cause !== car.cause || next.refusals !== car.refusals || next.lease !== car.lease;
     if (next.state !== began.state || next.cause !== began.cause) {
-      began = { state: next.state, cause: next.cause, ageMs: next.age_ms };
+      began = { state: next.state, cause: next.cause, ageMs: next.age_ms, mine: [car?.lease, next.lease].includes(helm.lease) };
       if (next.state === State.STOPPED) lastStop = began;
       if (next.state === State.LIVE) lastStop = null;
     }
     if (changed && next.state === State.STOPPED && car?.state !== State.STOPPED) window.navigator.vibrate?.(60);
-    car = next;
-    carAt = now();
-    helm.heard(car);
-    bench.car(car);
+    if (car !== null && next.lease !== car.lease) unanswered = false;
+    seen.put('car', next, now());
+    lateness.heard(next, now());
+    helm.heard(next);
+    bench.car(next);
     if (changed) tell();
   }
 
   function body(next) {
-    board = next;
-    boardAt = now();
-    laps.correct(board);
+    seen.put('board', next, now());
+    laps.correct(next);
   }
 
   function pass({ key, value }) {
@@ -169,35 +185,57 @@ export function startCockpit({ window, makeLink, stamp }) {
     tell();
   }
 
+  /** A frame is on the screen. The still picture that says why there is no camera proves a link, but shows no road. */
+  function painted(frame) {
+    link.heard();
+    if ((seen.look(now()).last('path')?.shows ?? SHOWS_CAMERA) !== SHOWS_CAMERA) return;
+    seen.put('picture', FRAME, frame.at);
+    const byRtp = pictureAge.frame(frame);
+    if (byRtp !== null) meter.dated(byRtp);
+  }
+
+  /** A refused autoplay is tried again with each touch that a browser takes for one. */
+  function resume() {
+    if (!hasStream || !video.paused) return;
+    video.play().then(() => { held = false; }, (error) => { held = error.name === 'NotAllowedError'; });
+  }
+
   function play(stream) {
     hasStream = true;
     paintedBefore = meter.meter().painted;
     if (video.srcObject !== stream) video.srcObject = stream;
-    video.play().catch(() => {}); // A refused autoplay is tried again on the first touch.
+    resume();
     meter.start();
   }
 
   // ---- the hand ----
-  const arm = () => { helm.arm(); tell(); };
-  const stop = () => { helm.stop(); tell(); };
+  const arm = () => {
+    // On older cars an `arm` begins the learning of our clock anew: it would never end while somebody presses.
+    if (!lateness.view(now()).late) helm.arm();
+    tell();
+  };
+  const stop = () => { stopsBefore = helm.view().sent.stop; helm.stop(); tell(); };
   /** Escape also closes what is open, and then does not latch a car that is known to stand. An orphan may have been meant for something else. */
   function stopKey(code, orphan = false) {
     const closed = code === 'Escape' && [drawer, workshop].map((panel) => panel.close()).includes(true);
     if ((closed || orphan) && isStanding()) tell();
     else stop();
   }
-  const isStanding = () => car !== null && now() - carAt <= STANDS_MS && [State.DISARMED, State.STOPPED].includes(car.state) && !helm.view().arming;
+  const isStanding = () => [State.DISARMED, State.STOPPED].includes(seen.look(now()).now('car')?.state) && !helm.view().arming;
   hand = createHand({ window, pilot, helm, workshop, on: { arm, stop: stopKey, tell, look: () => eye.next(), back: () => link.retryNow() } });
 
   window.addEventListener('online', () => link.retryNow());
-  window.addEventListener('pointerdown', playAgain, { capture: true });
-  window.addEventListener('keydown', playAgain, { capture: true });
-  function playAgain() { if (video.paused && hasStream) video.play().catch(() => {}); }
+  // A finger counts as a gesture, which starts a video, only when it is lifted.
+  for (const touch of ['pointerdown', 'keydown', 'pointerup', 'touchend', 'click']) window.addEventListener(touch, present, { capture: true });
+  function present() {
+    touchedAt = now();
+    resume();
+  }
 
   at('stop').addEventListener('pointerdown', stop); // On the way down: a finger's up may come late.
   at('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); }); // Keyboard or screen reader.
   at('arm').addEventListener('click', () => { arm(); at('arm').blur(); });
-  at('ask').addEventListener('click', () => { helm.ask(); tell(); });
+  at('ask').addEventListener('click', () => { unanswered = false; helm.ask(); tell(); });
   at('give').addEventListener('click', () => { helm.give(); tell(); });
   at('retry').addEventListener('click', () => link.retryNow());
   at('key-button').addEventListener('click', () => drawer.askKey());
@@ -222,47 +260,68 @@ export function startCockpit({ window, makeLink, stamp }) {
   // ---- the screen ----
   function model() {
     const time = now();
+    const look = seen.look(time);
+    const frames = meter.meter();
+    const status = link.status();
+    const age = pictureAge.age(time, carryTimes(look));
+    const known = look.was('car');
     return {
-      status: link.status(), car, board: time - boardAt <= BOARD_STALE_MS ? board : null, path, laps: laps.view(), began, lastStop, helm: helm.view(), hasStream, limit: pilot.limit(), source: pilot.source(),
-      painted: meter.meter().painted - paintedBefore, frameSize: meter.meter(), now: time,
-      frozenMs: meter.meter().lastAt === null ? null : time - meter.meter().lastAt,
-      quietMs: carAt === null ? null : time - carAt,
-      figures: { ...figures, latencyMs: meter.recent(), rttMs: clock.rttMs() },
-      latencies: meter.samples(), latencyTotal: meter.meter().timed, pixelRatio: window.devicePixelRatio || 1,
-      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], calibrating: bench.view().open, hand: hand?.view(),
+      status, verdict: look.verdict, car: look.now('car'), known, board: look.now('board'), path: look.now('path'),
+      carMs: look.ageMs('car'), pictureMs: look.ageMs('picture'), laps: laps.view(), began, lastStop, unanswered, lateness: lateness.view(time),
+      helm: helm.view(), hasStream, held: held && video.paused, stopSent: helm.view().sent.stop > stopsBefore, limit: pilot.limit(), source: pilot.source(),
+      aliveMs: link.aliveMs(), awake: awake.trouble(), dims, painted: frames.painted - paintedBefore, frameSize: frames, now: time, age,
+      figures: { ...look.now('figures'), rttMs: look.now('pong') === PONG ? clock.rttMs() : NaN },
+      latencies: meter.ages(), latencyTotal: frames.dated || frames.timed, pixelRatio: window.devicePixelRatio || 1,
+      clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], commandsOn: route.trusts() && link.isOpen('drive') ? 'drive' : 'stream',
+      calibrating: bench.view().open, hand: hand?.view(),
     };
   }
 
+  /** What is known of the picture's way but for the picture itself. */
+  const carryTimes = (look) => {
+    const whole = look.last('path')?.whole;
+    return { rttMs: clock.rttMs(), carMs: whole?.n > 0 ? whole.p50 / 1000 : NaN };
+  };
+
   function tell() {
     told = now();
+    const { asking } = helm.view();
+    if (wasAsking && !asking && lastCar()?.lease !== helm.lease) unanswered = true;
+    wasAsking = asking;
     const current = model();
     view.tell(current);
     drawer.tell(current);
-    eye.tell(path);
+    eye.tell(current.path);
     workshop.tell();
-    keepAwake(current.helm.driving);
+    awake.keep(current.helm.driving);
+    yieldIdle();
+  }
+
+  /** Nobody drives, nobody touches: others may have the car. */
+  function yieldIdle() {
+    const car = lastCar();
+    const stands = car !== null && (car.state === State.DISARMED || car.state === State.STOPPED);
+    if (pilot.source() !== 'none' || bench.view().open || !stands || car.lease !== helm.lease) touchedAt = Math.max(touchedAt, now());
+    if (now() - touchedAt > IDLE_MS) { touchedAt = now(); helm.give(); }
   }
 
   function paint() {
     window.requestAnimationFrame(paint);
-    view.follow({ helm: helm.view(), car, linkOpen: link.status().phase === 'open' });
+    view.follow({ helm: helm.view(), car: link.status().phase === 'open' ? seen.look(now()).now('car') : null });
     if (now() - told >= TELL_MS) tell();
   }
 
-  /** How old what the driver sees is: the picture's own age plus the time it has stood; a pong that is overdue is a round trip. */
+  /** How old what the driver sees is, and the round trip; a pong that is overdue is a round trip. */
   function report() {
     const time = now();
-    const { lastAt } = meter.meter();
-    const latency = meter.recent(5);
-    helm.report({
-      rttMs: Math.max(clock.rttMs(), time - (pongAt ?? time) - PING_MS),
-      ageMs: lastAt === null ? NaN : time - lastAt + (Number.isFinite(latency) ? latency : 0),
-    });
+    const look = seen.look(time);
+    const overdue = look.was('pong') ? look.ageMs('pong') - PING_MS : 0;
+    helm.report({ rttMs: Math.max(clock.rttMs(), overdue), ageMs: pictureAge.age(time, carryTimes(look)).ms });
   }
 
   async function takeFigures() {
     const next = readStats(await link.stats());
-    figures = compare(reading, next);
+    seen.put('figures', compare(reading, next), now());
     reading = next;
   }
 
@@ -270,9 +329,13 @@ export function startCockpit({ window, makeLink, stamp }) {
   window.setInterval(() => { hand.tick(); bench.tick(); helm.tick(); }, TICK_MS);
   window.setInterval(() => { if (document.visibilityState === 'visible') ping(); }, PING_MS);
   window.setInterval(report, REPORT_MS);
-  window.setInterval(() => { takeFigures().catch(() => { figures = {}; }); }, STATS_MS);
+  window.setInterval(() => { takeFigures().catch(() => seen.forget('figures')); }, STATS_MS);
   link.start();
   paint();
 
-  return createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car: () => car, board: () => board, path: () => path, laps: () => laps.view(), figures: () => figures });
+  const last = (source) => () => seen.look(now()).last(source);
+  return createTestSurface({
+    link, helm, bench, meter, clock, pilot, opened, counts, car: last('car'), board: last('board'), path: last('path'), laps: () => laps.view(),
+    figures: () => last('figures')() ?? {}, age: () => pictureAge.age(now(), carryTimes(seen.look(now()))), verdict: () => seen.look(now()).verdict,
+  });
 }

@@ -5,7 +5,7 @@
 // Promises: builds nothing while closed.
 
 import { lapText } from './vitals.js';
-import { BOARD_COUNTS } from './wire.js';
+import { BOARD_COUNTS, Refusal } from './wire.js';
 import { causeWord, pathWords, refusalsIn, STATES, warningsIn } from './words.js';
 
 const number = (value, unit = '', digits = 0) => (Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '–');
@@ -23,6 +23,9 @@ const stage = (name) => (m) => {
 };
 const hex = (value) => (value ? value.toString(16).padStart(8, '0') : 'none');
 
+/** How the age of the picture is known; see picture_age.js. */
+const HOW = Object.freeze({ stamp: 'its stamp', rtp: 'its RTP time', estimate: 'an estimate', least: 'it may be older', none: '–' });
+
 /** The table: section → [label, value of the model]. */
 const TABLE = [
   ['Link', [
@@ -32,10 +35,12 @@ const TABLE = [
     ['Packets lost', (m) => number(m.figures.lossPercent, ' %', 1)],
     ['Clock error at most', (m) => number(m.clockErrorMs, ' ms', 1)],
     ['Channels open', (m) => m.openChannels.join(', ') || 'none'],
+    ['Commands go on', (m) => (m.openChannels.includes('drive') && m.commandsOn !== 'drive' ? 'stream: the server drops drive' : m.commandsOn)],
   ]],
   ['Picture', [
     ['Size', (m) => (m.frameSize.width ? `${m.frameSize.width} × ${m.frameSize.height}` : '–')],
-    ['Camera to screen', (m) => number(m.figures.latencyMs, ' ms')],
+    ['Camera to screen', (m) => number(m.age.ms, ' ms')],
+    ['That is known by', (m) => HOW[m.age.how]],
     ['Painted', (m) => number(m.figures.fps, ' fps')],
     ['Received', (m) => number(m.figures.kbps, ' kb/s')],
     ['Codec', (m) => m.figures.codec || '–'],
@@ -45,7 +50,8 @@ const TABLE = [
   ]],
   ['Car', [
     ['State', (m) => (m.car ? `${STATES[m.car.state].word} (${causeWord(m.car.cause)})` : '–')],
-    ['Refusals', (m) => (m.car ? refusalsIn(m.car.refusals).map(({ says }) => says).join(', ') || 'none' : '–')],
+    ['Last report', (m) => (m.known ? `${(m.carMs / 1000).toFixed(1)} s ago` : '–')],
+    ['Refusals', (m) => (m.car ? refusalsIn(m.car.lease === m.helm.lease ? m.car.refusals & ~Refusal.LEASE_HELD : m.car.refusals).map(({ says }) => says).join(', ') || 'none' : '–')],
     ['Throttle, steering', (m) => (m.car ? `${m.car.throttle_us} µs, ${m.car.steering_us} µs` : '–')],
     ['Camera', (m) => (m.car ? `${m.car.width} × ${m.car.height}, ${m.car.fps} fps` : '–')],
     ['Encoder', (m) => (m.car ? `${(m.car.encode_us / 1000).toFixed(1)} ms, ${m.car.kbps} of ${m.car.target_kbps} kb/s` : '–')],

@@ -20,8 +20,10 @@ const BUDGET = 0.15;
 const NEWEST = 0.1;
 /** Without frame callbacks frames are only counted, this often. choice: quick enough to see a freeze. */
 const COUNT_MS = 100;
-/** Anything outside is a wrong reading, not a latency. choice. */
-const BELIEVABLE_MS = [-20, 10_000];
+/** Captured later than shown by more than this: a wrong reading or a wrong clock. choice. */
+const BEFORE_CAPTURE_MS = -20;
+/** An older picture counts as this old. choice: nobody drives by either, and the graph ends long before. */
+const OLDEST_MS = 10_000;
 
 const even = (value) => value - (value % 2);
 
@@ -54,11 +56,15 @@ function createReader(video, canvas, VideoFrame) {
   };
 }
 
-/** `readStamp` and `regionOf(width, height) -> {x, y, width, height}` come from stamp.js. */
-export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, VideoFrame, now, onFrame }) {
+/**
+ * `readStamp` and `regionOf(width, height) -> {x, y, width, height}` come from stamp.js. Callbacks: `onFrame({at, shownAt,
+ * receivedAt, rtpTimestamp})` for each frame, `onStamp(at, ageMs)` for one whose stamp was read; `at` is that of its frame.
+ */
+export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, VideoFrame, now, onFrame, onStamp }) {
   const pixels = createReader(video, canvas, VideoFrame);
   const samples = [];
-  const meter = { painted: 0, stamped: 0, timed: 0, lastFrame: null, lastAt: null, firstAt: null, width: 0, height: 0 };
+  const dated = [];
+  const meter = { painted: 0, stamped: 0, timed: 0, dated: 0, lastFrame: null, lastAt: null, firstAt: null, width: 0, height: 0 };
   let readingMs = 0;
   let nextReadAt = 0;
   let busy = false;
@@ -73,21 +79,22 @@ export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, Vi
     meter.lastFrame = stamp.frame;
     const capturedAt = clock.toLocalMs(stamp.captureUs);
     if (capturedAt === null) return;
-    const age = Math.max(expectedDisplayTime, presentationTime) - capturedAt;
-    if (age < BELIEVABLE_MS[0] || age > BELIEVABLE_MS[1]) return;
+    const age = Math.min(OLDEST_MS, Math.max(expectedDisplayTime, presentationTime) - capturedAt);
+    if (age < BEFORE_CAPTURE_MS) return;
     meter.timed += 1;
+    onStamp(startedAt, age);
     samples.push(age);
     if (samples.length > KEEP) samples.shift();
   }
 
-  function count(frames, { width, height }) {
+  function count(frames, { width, height, expectedDisplayTime, presentationTime, receiveTime, rtpTimestamp }) {
     const at = now();
     meter.painted += frames;
     meter.lastAt = at;
     meter.firstAt ??= at;
     meter.width = width;
     meter.height = height;
-    onFrame();
+    onFrame({ at, shownAt: Math.max(expectedDisplayTime ?? at, presentationTime ?? at), receivedAt: receiveTime, rtpTimestamp });
     return at;
   }
 
@@ -106,20 +113,24 @@ export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, Vi
       if (video.requestVideoFrameCallback) return void video.requestVideoFrameCallback(frame);
       let before = 0;
       setInterval(() => {
-        const { totalVideoFrames: all } = video.getVideoPlaybackQuality();
+        const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
+        const all = totalVideoFrames - droppedVideoFrames; // What was dropped nobody saw.
         if (all > before) count(all - before, { width: video.videoWidth, height: video.videoHeight });
         before = all;
       }, COUNT_MS);
       return undefined;
     },
-    /** Capture to paint, ms, oldest first. */
+    /** Capture to paint by the stamp, ms, oldest first. */
     samples: () => samples,
-    /** Median of the newest `n`, or NaN. */
-    recent(n = 15) {
-      const sorted = samples.slice(-n).sort((a, b) => a - b);
-      return sorted.length === 0 ? NaN : sorted[Math.floor(sorted.length / 2)];
+    /** The age that a frame was painted with by its RTP time: a picture without stamps has that alone. */
+    dated(ageMs) {
+      meter.dated += 1;
+      dated.push(ageMs);
+      if (dated.length > KEEP) dated.shift();
     },
-    /** Counters: painted, stamped, timed, lastFrame, lastAt, firstAt, width, height. */
+    /** Ages of the newest frames whichever way they are known, oldest first. */
+    ages: () => (dated.length > 0 ? dated : samples),
+    /** Counters: painted, stamped, timed, dated, lastFrame, lastAt, firstAt, width, height. */
     meter: () => meter,
     readingMs: () => readingMs,
   };

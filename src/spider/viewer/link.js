@@ -4,6 +4,10 @@
 // and tries again with a jittered, growing delay; a page that comes back to the front or back on the network
 // tries at once. A socket that dies while the car is still heard is not yet a failure: the media may outlive it.
 //
+// A car that says nothing is no reason to dial either: telemetry waits for lost packets, cars are switched off, and a new
+// connection would heal neither. Whether the link itself lives is in the browser's counters: packets of the picture, answers
+// to ICE's checks. Only a link that is silent as well is given up at once.
+//
 //   finding ─▶ signalling ─▶ offering ─▶ connecting ─▶ open
 //      ▲            │             │            │          │   fail(why)
 //      └───────── waiting ◀───────┴────────────┴──────────┘
@@ -12,7 +16,7 @@
 // going on and why the last attempt ended. Knows nothing of: driving, what the messages mean.
 
 import { createPeer } from './peer.js';
-import { openSignalling, signallingUrl } from './signalling.js';
+import { isChannelId, openSignalling, signallingUrl, TRY_LATER } from './signalling.js';
 
 /** Longest wait for each phase before the attempt is given up. choice: a slow LTE round trip ten times over. */
 const PATIENCE_MS = Object.freeze({ finding: 5000, signalling: 5000, offering: 10_000, connecting: 10_000 });
@@ -20,12 +24,16 @@ const PATIENCE_MS = Object.freeze({ finding: 5000, signalling: 5000, offering: 1
  * has the page back within F7's three seconds. */
 const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 2000;
-/** Connected, and the car was never heard: it is not there, or joined by a Spider that does not re-offer. choice. */
-const NO_CAR_MS = 6000;
-/** The car fell silent. With the socket up the same peer may heal (ICE does after an outage); without it, it will not. choice. */
+/** Nothing at all arrived. With the socket up the same peer may heal (ICE does after an outage); without it, it will not. choice:
+ * three of ICE's checks, which Chromium makes each 2.5 s. */
 const SILENT_MS = 8000;
 const SILENT_ALONE_MS = 800;
+/** The link lives and the car is silent. A Spider may not join a car that comes back to the viewers it has (PROTOCOL.md 5.2), so
+ * even then it is dialled again, seldom. choice: longer than any queue; a car takes that long to start. */
+const REJOIN_MS = 30_000;
 const SUPERVISE_MS = 200;
+/** Silence after which the browser's counters are asked, which costs a millisecond. choice: three missing messages. */
+const ASK_COUNTERS_MS = 600;
 
 export const browserIo = () => ({
   WebSocket, RTCPeerConnection, RTCRtpReceiver, MediaStream,
@@ -37,6 +45,17 @@ export const browserIo = () => ({
 
 /** Delay before attempt `n` (from 0), ms. */
 export const retryDelay = (n, random) => Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(n, 10)) * (0.5 + random / 2);
+
+/** What arrived on a peer, out of its statistics: packets of the picture, and anything at all, ICE's checks included. */
+export function arrivals(report) {
+  let packets = 0;
+  let anything = 0;
+  for (const stat of report.values()) {
+    if (stat.type === 'inbound-rtp') packets += stat.packetsReceived ?? 0;
+    if (stat.type === 'candidate-pair') anything += (stat.bytesReceived ?? 0) + (stat.responsesReceived ?? 0) + (stat.requestsReceived ?? 0);
+  }
+  return { packets, anything: anything + packets };
+}
 
 /** Callbacks in `on`: `status(status)`, `message(label, data)`, `stream(mediaStream)`, `channel(label, open)`. */
 export function createLink({ base, channel, key, io = browserIo(), on }) {
@@ -81,11 +100,15 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
 
   async function connect() {
     drop();
-    const mine = { socket: null, peer: null, offered: false, candidates: [], answered: false, heardAt: null };
+    const mine = {
+      socket: null, peer: null, offered: false, candidates: [], answered: false, asking: false, counted: { packets: 0, anything: 0 },
+      heardAt: null, // A message, a frame or a packet of the picture: the car.
+      aliveAt: null, // Any packet at all: the link.
+    };
     const still = () => attempt === mine;
     mine.peer = createPeer(io, {
       onCandidate: (json) => { if (still()) tellCandidate(mine, json); },
-      onMessage: (label, data) => { if (still()) { mine.heardAt = io.now(); on.message(label, data); } },
+      onMessage: (label, data) => { if (still()) { hear(mine); on.message(label, data); } },
       onChannel: (label, open) => { if (still()) channelChanged(label, open); },
       onStream: (stream) => { if (still()) on.stream(stream); },
       onState: (state) => { if (still() && (state === 'failed' || state === 'closed')) fail(mine.heardAt ? 'closed' : 'no_path'); },
@@ -118,7 +141,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
         }
       },
       onMessage: (message) => { if (still()) signal(mine, message); },
-      onClose: ({ opened, reason }) => { if (still()) socketClosed(mine, opened, reason); },
+      onClose: ({ opened, reason, code }) => { if (still()) socketClosed(mine, opened, reason, code); },
     });
   }
 
@@ -147,12 +170,13 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     }
   }
 
-  async function socketClosed(mine, opened, reason) {
+  async function socketClosed(mine, opened, reason, code) {
     mine.socket = null;
     if (status.phase === 'open') return; // The supervisor watches whether the media lives on.
+    if (code === TRY_LATER) return fail('full');
     // A browser does not say why a socket did not open. A Spider that answers otherwise has refused this one.
     const refused = opened || await onAir().then(() => true, () => false);
-    if (attempt === mine) fail(refused ? 'refused' : 'unreachable', reason);
+    if (attempt === mine) fail(refused ? (isChannelId(status.channel) ? 'refused' : 'bad_channel') : 'unreachable', reason);
   }
 
   function channelChanged(label, open) {
@@ -162,17 +186,33 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     if (!canTalk && status.phase === 'open') fail('closed');
   }
 
+  function hear(mine) { mine.heardAt = mine.aliveAt = io.now(); }
+
+  /** Did anything arrive that is no message? One question at a time. */
+  async function askCounters(mine) {
+    if (mine.asking) return;
+    mine.asking = true;
+    try {
+      const next = arrivals(await mine.peer.stats());
+      if (next.anything > mine.counted.anything) mine.aliveAt = io.now();
+      if (next.packets > mine.counted.packets) mine.heardAt = io.now();
+      mine.counted = next;
+    } catch { /* A browser without counters: then messages and frames alone count. */ }
+    mine.asking = false;
+  }
+
   function supervise() {
     const { phase, since } = status;
     const now = io.now();
     if (PATIENCE_MS[phase] !== undefined && now - since > PATIENCE_MS[phase]) {
       fail({ finding: 'unreachable', signalling: 'unreachable', offering: 'no_answer', connecting: 'no_path' }[phase]);
-    } else if (phase === 'open' && attempt.heardAt === null) {
-      if (now - since > NO_CAR_MS) fail('no_car');
     } else if (phase === 'open') {
-      const silence = now - attempt.heardAt;
-      if (silence < SUPERVISE_MS) tries = 0;
-      if (silence > (attempt.socket ? SILENT_MS : SILENT_ALONE_MS)) fail('silent');
+      const [silence, quiet] = [attempt.heardAt, attempt.aliveAt].map((at) => now - Math.max(since, at ?? since));
+      if (attempt.heardAt !== null && silence < SUPERVISE_MS) tries = 0;
+      if (silence > ASK_COUNTERS_MS) askCounters(attempt);
+      const alone = attempt.socket === null && attempt.heardAt !== null;
+      if (quiet > SILENT_MS || (alone && silence > SILENT_ALONE_MS)) fail('silent');
+      else if (silence > REJOIN_MS) fail('no_car');
     }
   }
 
@@ -193,6 +233,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     waiting: (label) => attempt?.peer.waiting(label) ?? 0,
     stats: () => attempt?.peer.stats() ?? Promise.resolve(new Map()),
     /** A frame arrived: a sign of life as good as a message. */
-    heard() { if (attempt) attempt.heardAt = io.now(); },
+    heard() { if (attempt) hear(attempt); },
+    /** Milliseconds since anything arrived, the checks of ICE included; Infinity before. The car may be silent on a link that lives. */
+    aliveMs: () => (attempt?.aliveAt == null ? Infinity : io.now() - attempt.aliveAt),
   };
 }

@@ -12,6 +12,12 @@
 /** spec: viewers ping at most every 25 to 30 s; no pong is required. */
 const PING_MS = 25_000;
 
+/** What a socket closes with whose channel has no place left. spec: IANA WebSocket close codes, 1013 "try again later". */
+export const TRY_LATER = 1013;
+
+/** Whether an id has the form of a channel's. Source: PROTOCOL.md 1.2 (rs/xid). */
+export const isChannelId = (id) => /^[0-9a-v]{19}[0g]$/.test(id);
+
 /** The socket's address on the host that served the page. */
 export function signallingUrl(base, channel, key) {
   const url = new URL('/live/ws/sub', base);
@@ -36,7 +42,7 @@ export function readFrame(frame) {
 }
 
 /**
- * Open the socket. Callbacks: `onOpen()`, `onMessage({type, data})`, `onClose({opened, reason})` (once).
+ * Open the socket. Callbacks: `onOpen()`, `onMessage({type, data})`, `onClose({opened, reason, code})` (once).
  * `io` is where `WebSocket` and the timers come from.
  */
 export function openSignalling(url, io, { onOpen, onMessage, onClose }) {
@@ -49,12 +55,12 @@ export function openSignalling(url, io, { onOpen, onMessage, onClose }) {
   const send = (type, data) => {
     if (socket.readyState === 1) socket.send(JSON.stringify({ type, data }));
   };
-  const finish = (report, reason) => {
+  const finish = (report, reason, code = 0) => {
     if (done) return;
     done = true;
     io.clearInterval(pinger);
     socket.close();
-    if (report) onClose({ opened, reason });
+    if (report) onClose({ opened, reason, code });
   };
 
   socket.onopen = () => {
@@ -71,7 +77,7 @@ export function openSignalling(url, io, { onOpen, onMessage, onClose }) {
     else onMessage(message);
   };
   socket.onerror = () => {}; // A close event with all there is to know always follows.
-  socket.onclose = (event) => finish(true, event.reason || '');
+  socket.onclose = (event) => finish(true, event.reason || '', event.code);
 
   return { send, close: () => finish(false, ''), isOpen: () => opened && !done, junk: () => junk };
 }

@@ -3,7 +3,8 @@
 //   state       link phase and why, telemetry `car`, `board` and `video` as received, laps, what the helm does, counts of messages
 //   latency     captureToPaintMs (oldest first), carClockOffsetMs (the car's CLOCK_MONOTONIC minus this page's time),
 //               clockErrorMs, rttMs, readingMs (cost of reading one stamp)
-//   frames      painted, stamped (readable), timed (gave a sample), lastFrame (number in the picture),
+//   picture     verdict of staleness.js; ms and how old what is on the screen is now, as it is reported to the car
+//   frames      painted, stamped (readable), timed (gave a sample), dated (by RTP time), lastFrame (number in the picture),
 //               firstAt and lastAt (ms since navigation), width, height
 //   channels    label → ms since navigation when it opened (only the open ones)
 //   inputs      [{inputAt, sentAt, throttle, steering}] of inputs that were sent at once, ms since navigation
@@ -12,7 +13,7 @@
 //
 // Promises: each getter gives a fresh plain copy, safe to hand out of the page; names here are a contract with tests/browser.
 
-export function createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car, board, path, laps, figures }) {
+export function createTestSurface({ link, helm, bench, meter, clock, pilot, opened, counts, car, board, path, laps, figures, age, verdict }) {
   return Object.freeze({
     get state() {
       return { link: link.status(), car: car(), board: board(), path: path(), laps: laps(), helm: helm.view(), source: pilot.source(), limit: pilot.limit(), messages: { ...counts } };
@@ -23,6 +24,7 @@ export function createTestSurface({ link, helm, bench, meter, clock, pilot, open
         carClockOffsetMs: clock.offsetMs(), clockErrorMs: clock.errorMs(), rttMs: clock.rttMs(),
       };
     },
+    get picture() { return { verdict: verdict(), ...age() }; },
     get frames() { return { ...meter.meter() }; },
     get channels() { return Object.fromEntries(opened); },
     get inputs() { return [...helm.inputs()]; },

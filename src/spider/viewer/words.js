@@ -5,7 +5,7 @@
 //
 // Promises: pure; an unknown code gets an honest sentence with the number, never an empty box.
 
-import { Refusal, State } from './wire.js';
+import { FULL, Refusal, State } from './wire.js';
 
 /** The one word on the state pill, and its tone: calm, ready, warn, alarm. */
 export const STATES = Object.freeze({
@@ -80,17 +80,19 @@ export function pathWords({ shows, camera, hardware, rung }) {
 /** spec: `Cause::Disarm`. */
 const DISARM = 9;
 
-const seconds = (ms) => `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)} s`;
+/** With a no-break space: a number and its unit stay on one line. */
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)}\u00a0s`;
 const AGAIN = 'Press Arm to go on.';
 
-/** Causes by wire code. spec: `Cause::code`. `says` gets the age of the last good command when the state began. */
+/** Causes by wire code. spec: `Cause::code`. `says` gets the age of the last good command when the state began, and whether
+ * it was ours: who comes later must not read that about himself. */
 export const CAUSES = Object.freeze([
   { word: 'start', says: () => 'The car has just started.' },
   { word: 'arm', says: () => 'Armed.' },
   { word: 'drive', says: () => 'Driving.' },
   { word: 'brake', says: () => 'Braking before reverse.' },
-  { word: 'coast', says: (age) => `Nothing heard from you for ${seconds(age)}: rolling out.` },
-  { word: 'silence', says: (age) => `The car has not heard from you for ${seconds(age)}: it stopped.` },
+  { word: 'coast', says: (age, mine = true) => `No signal from ${mine ? 'you' : 'the driver'} for ${seconds(age)}: slowing down.` },
+  { word: 'silence', says: (age, mine = true) => `The car stopped: nothing arrived from ${mine ? 'you' : 'its driver'} for ${seconds(age)}.` },
   { word: 'stop', says: () => 'Stop was pressed. The car stays stopped.' },
   { word: 'link_lost', says: () => 'The car lost its link and stopped.' },
   { word: 'legacy_age', says: () => 'The old remote went quiet: the car stopped.' },
@@ -108,7 +110,7 @@ export const CAUSES = Object.freeze([
 ]);
 
 export const causeWord = (code) => CAUSES[code]?.word ?? `cause ${code}`;
-export const causeSays = (code, ageMs) => CAUSES[code]?.says(ageMs) ?? `The car gives reason ${code}, which this page does not know.`;
+export const causeSays = (code, ageMs, mine) => CAUSES[code]?.says(ageMs, mine) ?? `The car gives reason ${code}, which this page does not know.`;
 
 /** What became of the last wish to change the calibration. spec: `Answer::code`. */
 export const ANSWERS = Object.freeze({
@@ -150,31 +152,74 @@ export const WHYS = Object.freeze({
   no_channel: 'The Spider has no car on the air. Is the car switched on?',
   unreachable: 'The Spider does not answer. Is it running, and is this the right address?',
   refused: 'The Spider refused. It may want a driver key, or the channel is wrong.',
+  full: 'This channel is full: too many are watching. A place may become free.',
+  bad_channel: 'The address names no channel: an id has 20 characters, 0 to 9 and a to v.',
   no_answer: 'The Spider took the call but gave no answer.',
   no_path: 'No network path to the car’s video. A firewall may block UDP.',
   closed: 'The connection was closed.',
-  silent: 'The car went silent.',
-  no_car: 'The Spider is there, the car is not. Is it switched on?',
+  silent: 'Nothing arrived any more.',
+  no_car: 'Server reached, car offline. Is it switched on?',
   error: 'The Spider reports an error.',
 });
+
+/** Warnings about the drive itself, in the shape of WARNINGS. `car` is fresh or null; `awake` is the trouble of awake.js. */
+const AWAKE = Object.freeze({
+  insecure: 'This page came over plain http, which cannot keep it on. Open it with https.',
+  missing: 'This browser cannot keep it on.',
+  refused: 'The browser does not keep it on. Is the battery low?',
+});
+
+export function driveWarnings({ car, helm, awake, dims }) {
+  const moving = car !== null && helm.driving;
+  const limited = moving && car.limit < FULL;
+  const dark = AWAKE[awake] !== undefined && dims;
+  return [
+    limited && { tone: 'warn', says: `Limited to ${Math.round((car.limit * 100) / FULL)} %`, todo: 'The connection or the picture is slow.' },
+    dark && { tone: 'warn', says: 'The screen may go dark while you drive, and the car then stops', todo: AWAKE[awake] },
+  ].filter(Boolean);
+}
+
+/**
+ * The state pill: one word, its tone, a note. `car` is telemetry that is fresh, or null; `known` says whether there ever was
+ * any on this link; `verdict` is that of staleness.js.
+ */
+export function pill({ status, car, known, verdict, carMs, helm, calibrating }) {
+  const unsure = status.phase !== 'open' || car === null;
+  if (helm.stopping) return { word: unsure ? 'Stop' : STATES[car.state].word, tone: 'alarm', note: unsure ? 'not confirmed' : 'stopping…' };
+  if (status.phase !== 'open' || !known) return { word: PHASES[status.phase].word, tone: 'ready', note: '' };
+  if (car === null) return { word: 'No contact', tone: 'warn', note: `last heard ${seconds(carMs)} ago` };
+  const { word, tone } = STATES[car.state];
+  if (helm.watching) return { word, tone, note: 'you are watching' };
+  if (car.state !== State.LIVE || car.lease !== helm.lease) return { word, tone, note: '' };
+  if (!helm.attentive) return { word, tone, note: 'paused' };
+  if (calibrating) return { word, tone, note: 'calibrating' };
+  // Green is a promise about the car and about what its driver sees.
+  if (verdict !== 'live') return { word, tone: 'warn', note: 'no new picture' };
+  return { word, tone, note: 'you are driving' };
+}
 
 /**
  * The centre card, or null when there is nothing to say, which is how it should be while driving.
  * `began.ageMs` is the age of the last good command when the state began; `lastStop` is {cause, ageMs} of the last stop
  * since the car was live, or null: a car that recovers by itself is disarmed within a moment, and the driver still has
- * to read why it stopped. `mine` is our lease.
+ * to read why it stopped; both say whether it was ours then. `mine` is our lease, `car` is fresh or null, `lateness` is that of
+ * lateness.js.
  */
-export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, gated, attentive, whole = true, linkOpen }) {
+export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, unanswered, gated, attentive, whole = true, linkOpen, lateness }) {
   if (!linkOpen || !car) return null;
   const moving = car.state === State.LIVE || car.state === State.COASTING;
-  const card = (tone, title, text, more) => ({ tone, title, text, arm: false, ask: false, give: false, obstacles: [], ...more });
+  const card = (tone, title, text, more) => ({ tone, title, text, arm: false, quiet: false, ask: false, give: false, obstacles: [], ...more });
 
   if (car.lease !== 0 && car.lease !== mine) {
-    const text = asking ? 'Asked for control. They have to hand it over.' : 'You are watching. Stop works for you too.';
-    return card('warn', 'Someone else is driving', text, { ask: true });
+    const asked = asking ? 'Request sent. The driver has to accept it.' : unanswered && 'No answer to your request. Ask again?';
+    // Whoever holds a car that stands is not driving.
+    if (moving) return card('warn', 'Someone else is driving', asked || 'You are watching. You can press Stop, too.', { ask: true });
+    const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs, lastStop.mine) : 'The car is parked.';
+    if (car.state !== State.STOPPED) return card('warn', 'Someone else has the controls', `${why} ${asked || 'You are watching.'}`, { ask: true });
+    return card('alarm', 'Stopped', `${why} ${asked || 'Someone else has the controls.'}`, { ask: true });
   }
   if (moving && car.lease !== mine) {
-    return card('warn', 'The old remote is driving', 'You are watching. Stop works for you too.');
+    return card('warn', 'The old remote is driving', 'You are watching. You can press Stop, too.');
   }
   if (!whole) return card('warn', 'The page is magnified', 'Make it small again with two fingers: the car waits until all of it is on the screen.');
   if (moving && !attentive) return card('warn', 'Paused', 'Click the picture to take the wheel again.');
@@ -184,18 +229,22 @@ export function story({ car, began, lastStop, mine, arming, armTimedOut, asking,
     return card('ready', 'Someone asks for control', 'Hand it over and the car stops; then they can arm it.', { give: true });
   }
   if (car.state === State.LIVE) return null;
-  if (car.state === State.COASTING) return card('warn', 'Coasting', causeSays(car.cause, began.ageMs));
+  if (car.state === State.COASTING) return card('warn', 'Coasting', causeSays(car.cause, began.ageMs, began.mine));
 
   const stopped = car.state === State.STOPPED;
   const obstacles = obstaclesIn(car.refusals);
   if (car.lease === mine && !stopped && !lastStop && began.cause === DISARM) return card('ready', 'The car is yours', 'It was handed over to you. Press Arm to drive.', { arm: true, obstacles });
-  const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs) : '';
+  const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs, lastStop.mine) : '';
   let next = lastStop ? AGAIN : 'Press Arm to drive.';
   if (obstacles.length > 0) next = 'It cannot be armed yet:';
   if (armTimedOut) next = 'The car did not arm. Try again.';
   if (arming) next = 'Arming…';
-  const title = stopped ? 'Stopped' : obstacles.length > 0 ? 'Not ready' : 'Ready to drive';
-  return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, give, obstacles });
+  if (lateness?.late) {
+    const left = lateness.leftMs > 0 ? seconds(Math.max(1000, lateness.leftMs)) : 'a moment';
+    next = `Your commands reach the car late, so it ignores them. It is learning your connection anew: leave the controls alone for ${left}.`;
+  }
+  const title = stopped ? 'Stopped' : obstacles.length > 0 || lateness?.late ? 'Not ready' : 'Ready to drive';
+  return card(stopped ? 'alarm' : 'ready', title, `${why} ${next}`.trim(), { arm: true, quiet: obstacles.length > 0 || lateness?.late === true, give, obstacles });
 }
 
 /** What is to be said of a gamepad, or ''. `unknownPad` is the name of one whose layout the browser does not know. */
@@ -205,31 +254,37 @@ export function padSays({ unknownPad = '', padWaits = false } = {}, driving = fa
   return `This browser does not know the layout of the gamepad “${unknownPad.slice(0, 40)}”, so it cannot drive. Switch it to XInput mode or try another browser.`;
 }
 
-/** A picture older than this is not to be driven by. choice: fifteen frames at 30 fps; a shorter hitch would only flicker. */
-const FROZEN_MS = 500;
-/** Telemetry comes five times a second. choice: missing this long, something is wrong. */
-const QUIET_MS = 1200;
+/** The server answers ICE's checks each 2.5 s. choice: two of them. */
+const SERVER_MS = 6000;
+
+/** Stop was pressed and nothing shows that the car knows. `sent`: it left this page. */
+const stopSays = (sent) => `${sent ? 'It was sent, but the car has not answered.' : 'It could not be sent: there is no connection.'} `
+  + 'Without your signal the car stops on its own. Stop is sent again as soon as it can be.';
 
 /**
- * The banner over the picture: why there is none, or none to trust; null when the picture is good.
- * `frozenMs`: since the last frame. `quietMs`: since the last telemetry. Both null before the first.
+ * The banner over the picture: why there is none, or none to trust; null when all is news. `car` is fresh or null, `known` and
+ * `verdict` as in `pill`; `carMs` and `pictureMs` are the ages of the last telemetry and frame, `age` that of picture_age.js. `held`: the browser does not
+ * play the video before a touch. `aliveMs`: since anything arrived, from the server at least.
  */
-export function pictureStory({ status, car, hasStream, painted, frozenMs, quietMs, now }) {
+export function pictureStory({ status, car, known, verdict, carMs, pictureMs, age, hasStream, painted, held, stopping, stopSent, aliveMs, now }) {
   if (status.phase !== 'open') {
     const phase = PHASES[status.phase];
     const why = status.why ? [WHYS[status.why], status.detail && `“${status.detail}”`].filter(Boolean).join(' ') : '';
     const wait = status.retryAt === null ? phase.says : `Trying again in ${Math.max(0, Math.ceil((status.retryAt - now) / 1000))} s.`;
-    return {
-      kind: 'link', busy: status.phase !== 'waiting', askKey: status.why === 'refused',
-      title: why ? 'No connection' : phase.word, text: why || phase.says, note: why ? wait : '',
-    };
+    const link = { kind: 'link', busy: status.phase !== 'waiting', askKey: status.why === 'refused', note: why ? wait : '' };
+    if (stopping) return { ...link, title: 'Stop is not confirmed', text: stopSays(stopSent) };
+    return { ...link, title: why ? 'No connection' : phase.word, text: why || phase.says };
   }
   const banner = (title, text) => ({ kind: 'picture', busy: true, askKey: false, title, text, note: '' });
+  const isOld = verdict === 'blind' || verdict === 'lost';
+  if (stopping && car === null) return banner('Stop is not confirmed', stopSays(stopSent));
   const camera = car && refusalsIn(car.refusals & (Refusal.CAMERA_DOWN | Refusal.ENCODER_DOWN))[0];
-  if (camera && (painted === 0 || frozenMs > FROZEN_MS)) return banner(camera.says, camera.todo);
-  if (car === null) return banner('No word from the car', 'The Spider answers; waiting for the car.');
-  if (painted === 0) return banner('No picture yet', hasStream ? 'Waiting for the first frame.' : 'The car sends no video so far.');
-  if (quietMs > QUIET_MS) return banner('The car is silent', `Nothing heard for ${seconds(quietMs)}. It stops by itself.`);
-  if (frozenMs > FROZEN_MS) return banner('Picture frozen', `This picture is ${seconds(frozenMs)} old. Do not drive by it.`);
+  if (camera && isOld) return banner(camera.says, camera.todo);
+  if (!known) return banner('Waiting for the car', 'Server reached; the car is not there yet.');
+  if (held && isOld) return banner('Tap to start the picture', 'This browser plays no video before you touch the page.');
+  if (verdict === 'lost') return banner('Lost contact', `Nothing heard for ${seconds(carMs)}${aliveMs < SERVER_MS ? ', though the server answers' : ''}. The car stops on its own.`);
+  if (painted === 0) return banner('No picture yet', hasStream ? 'Waiting for the first frame.' : 'No video from the car yet.');
+  if (verdict === 'blind') return banner('Picture frozen', `This picture is ${seconds(Math.max(pictureMs, age?.ms ?? 0))} old. Don’t rely on it.`);
+  if (verdict === 'silent') return banner('No reports from the car', `The picture is live, but the last report came ${seconds(carMs)} ago.`);
   return null;
 }

@@ -76,17 +76,19 @@ mock.video = () => {
 };
 mock.freeze = () => { clearInterval(timer); timer = null; };
 mock.quiet = false;
+/** The car says no more from then on; what comes later in a scene still may. */
+mock.silenceAfter = (ms) => setTimeout(() => { mock.silent = true; }, ms);
 
 const link = {
-  start() { setInterval(() => { if (mock.status.phase === 'open' && !mock.quiet) { mock.setCar({}); if (mock.board) mock.setBoard({}); } }, 200); },
-  retryNow: () => { mock.retried = true; }, setKey: (key) => { mock.key = key; }, heard: () => {},
+  start() { setInterval(() => { if (mock.status.phase === 'open' && !mock.quiet && !mock.silent) { mock.setCar({}); if (mock.board) mock.setBoard({}); } }, 200); },
+  retryNow: () => { mock.retried = true; }, setKey: (key) => { mock.key = key; }, heard: () => {}, aliveMs: () => mock.aliveMs ?? Infinity,
   status: () => mock.status, isOpen: () => mock.status.phase === 'open', waiting: () => 0,
   stats: () => Promise.resolve(new Map()),
   send(label, text) {
     if (mock.status.phase !== 'open') return false;
     const message = JSON.parse(text);
     mock.sent.push({ label, at: performance.now(), ...message });
-    if (message.ping) mock.on.message('metric', JSON.stringify({ pong: { ...message.ping, car_us: carUs() } }));
+    if (message.ping && !mock.silent) mock.on.message('metric', JSON.stringify({ pong: { ...message.ping, car_us: carUs() } }));
     return true;
   },
 };

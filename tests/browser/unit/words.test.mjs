@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
-import { ANSWERS, answerSays, CAUSES, causeSays, obstaclesIn, pathWords, pictureStory, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
+import { ANSWERS, answerSays, CAUSES, causeSays, driveWarnings, obstaclesIn, pathWords, pictureStory, pill, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
 
 const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
@@ -37,8 +37,8 @@ test('driving shows no card at all', () => {
 });
 
 test('silence is told with its time and with what to do', () => {
-  const card = tell({ state: State.STOPPED, cause: 5 }, { lastStop: { cause: 5, ageMs: 204 } });
-  assert.equal(card.text, 'The car has not heard from you for 0.2 s: it stopped. Press Arm to go on.');
+  const card = tell({ state: State.STOPPED, cause: 5 }, { lastStop: { cause: 5, ageMs: 204, mine: true } });
+  assert.equal(card.text, 'The car stopped: nothing arrived from you for 0.2\u00a0s. Press Arm to go on.');
   assert.ok(card.arm);
 });
 
@@ -77,19 +77,79 @@ test('a watcher is offered to ask, not to arm', () => {
 
 test('each way a link can fail has its reason on the banner, with the wait', () => {
   for (const why of Object.keys(WHYS)) {
-    const banner = pictureStory({ status: { phase: 'waiting', why, detail: '', retryAt: 2600 }, car: null, now: 0 });
+    const banner = pictureStory({ status: { phase: 'waiting', why, detail: '', retryAt: 2600 }, car: null, stopping: false, now: 0 });
     assert.equal(banner.text, WHYS[why]);
     assert.match(banner.note, /3 s/);
   }
 });
 
+const news = {
+  status: { phase: 'open', why: '', retryAt: null }, car: { refusals: 0, state: State.LIVE, lease: MINE, cause: 2, limit: 1000 }, known: true, verdict: 'live', carMs: 100, pictureMs: 30,
+  hasStream: true, painted: 9, held: false, stopping: false, stopSent: false, aliveMs: 0, now: 0, calibrating: false, helm: { lease: MINE, attentive: true, driving: true, stopping: false, watching: false },
+};
+const old = { ...news, car: null, verdict: 'lost', carMs: 3000, pictureMs: 3000, aliveMs: Infinity };
+
 test('a good picture has no banner, a frozen one has', () => {
-  const good = { status: { phase: 'open', why: '', retryAt: null }, car: { refusals: 0 }, hasStream: true, painted: 9, frozenMs: 30, quietMs: 100, now: 0 };
-  assert.equal(pictureStory(good), null);
-  assert.match(pictureStory({ ...good, frozenMs: 800 }).text, /0.8 s/);
-  assert.match(pictureStory({ ...good, quietMs: 2000 }).title, /silent/);
-  assert.match(pictureStory({ ...good, painted: 0 }).title, /No picture/);
-  assert.match(pictureStory({ ...good, painted: 0, car: { refusals: Refusal.CAMERA_DOWN } }).title, /Camera/);
+  assert.equal(pictureStory(news), null);
+  assert.match(pictureStory({ ...news, verdict: 'blind', pictureMs: 800 }).text, /0.8\u00a0s/);
+  assert.match(pictureStory({ ...news, car: null, verdict: 'silent', carMs: 2000 }).title, /No reports/);
+  assert.match(pictureStory({ ...news, verdict: 'blind', painted: 0 }).title, /No picture/);
+  assert.match(pictureStory({ ...news, verdict: 'blind', painted: 0, car: { refusals: Refusal.CAMERA_DOWN } }).title, /Camera/);
+  assert.match(pictureStory({ ...news, verdict: 'blind', held: true }).title, /Tap/);
+  assert.match(pictureStory(old).text, /^Nothing heard for 3\u00a0s\. The car stops on its own/);
+  assert.match(pictureStory({ ...old, aliveMs: 900 }).text, /the server answers/);
+  assert.match(pictureStory({ ...old, known: false }).title, /Waiting for the car/);
+});
+
+test('green is a promise: only news of the car and of its picture give it', () => {
+  assert.deepEqual(pill(news), { word: 'Live', tone: 'calm', note: 'you are driving' });
+  assert.equal(pill({ ...news, verdict: 'blind' }).tone, 'warn');
+  const gone = pill(old);
+  assert.deepEqual([gone.word, gone.tone], ['No contact', 'warn']);
+  assert.match(gone.note, /3\u00a0s ago/);
+  assert.equal(story({ ...base, car: null, lateness: { late: false } }), null, 'no card says what a silent car would let us do');
+  for (const verdict of ['silent', 'lost']) assert.notEqual(pill({ ...news, car: null, verdict }).tone, 'calm', verdict);
+});
+
+test('Stop on a dead link says whether it left, and that it is not confirmed', () => {
+  const stop = { stopping: true, helm: { ...news.helm, stopping: true } };
+  assert.deepEqual([pill({ ...old, ...stop }).tone, pill({ ...old, ...stop }).note], ['alarm', 'not confirmed']);
+  assert.match(pictureStory({ ...old, ...stop, stopSent: true }).text, /was sent, but the car has not answered/);
+  const down = { phase: 'waiting', why: 'silent', detail: '', retryAt: 900 };
+  assert.match(pictureStory({ ...old, ...stop, status: down }).title, /not confirmed/);
+  assert.match(pictureStory({ ...old, ...stop, status: down }).text, /could not be sent/);
+  assert.match(pictureStory({ ...old, ...stop, status: down }).note, /Trying again/);
+});
+
+test('who comes later does not read about himself what the last driver did', () => {
+  const stop = { cause: 5, ageMs: 2000 };
+  const stopped = { state: State.STOPPED, cause: 5, lease: 0 };
+  assert.match(tell(stopped, { lastStop: { ...stop, mine: false } }).text, /from its driver for 2/);
+  assert.match(tell(stopped, { lastStop: { ...stop, mine: true } }).text, /from you for 2/);
+});
+
+test('someone who holds a car that stands is not driving, and a request that nobody answers is told', () => {
+  assert.match(tell({ state: State.LIVE, lease: 5 }).title, /is driving/);
+  for (const state of [State.DISARMED, State.STOPPED]) assert.doesNotMatch(tell({ state, lease: 5 }).title, /is driving/);
+  assert.match(tell({ state: State.DISARMED, lease: 5 }, { unanswered: true }).text, /No answer/);
+  assert.match(tell({ state: State.LIVE, lease: 5 }, { asking: true }).text, /Request sent/);
+});
+
+test('a car that finds all commands late says what it waits for', () => {
+  const card = tell({ state: State.DISARMED }, { lateness: { late: true, leftMs: 3400 } });
+  assert.equal(card.title, 'Not ready');
+  assert.match(card.text, /late.*learning.*for 3\u00a0s/);
+});
+
+test('a limit that the car sets, and a screen that may go dark, are warnings on every screen', () => {
+  const limited = driveWarnings({ ...news, car: { ...news.car, limit: 450 }, awake: '', dims: true });
+  assert.match(limited[0].says, /45 %/);
+  assert.deepEqual(driveWarnings({ ...news, awake: '', dims: true }), []);
+  for (const awake of ['insecure', 'missing', 'refused']) {
+    assert.match(driveWarnings({ ...news, awake, dims: true })[0].says, /screen may go dark/);
+    assert.deepEqual(driveWarnings({ ...news, awake, dims: false }), [], 'a desk');
+  }
+  assert.match(driveWarnings({ ...news, awake: 'insecure', dims: true })[0].todo, /https/);
 });
 
 test('a driver who is asked for control can hand it over, and only he', () => {
