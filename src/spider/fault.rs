@@ -36,6 +36,8 @@ pub enum Fault {
     ServerChannels,
     /// 15: subscribers get only channels opened by the server; their own are ignored.
     OnlyServerChannels,
+    /// 16: every channel opens, and what viewers say on `drive` goes nowhere.
+    DropDrive,
     /// 18: a second publisher replaces the first.
     ReplacePublisher,
     /// 19: a subscriber without a publisher is dropped.
@@ -48,7 +50,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, for `--help` and for tests that walk them all.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadChannelDrops,
         Self::Trickle,
         Self::TrickleOnly,
@@ -63,6 +65,7 @@ impl Fault {
         Self::LateAnswer,
         Self::ServerChannels,
         Self::OnlyServerChannels,
+        Self::DropDrive,
         Self::ReplacePublisher,
         Self::NeedPublisher,
         Self::Enforce,
@@ -87,6 +90,7 @@ impl Fault {
             Self::LateAnswer => "late-answer",
             Self::ServerChannels => "server-channels",
             Self::OnlyServerChannels => "only-server-channels",
+            Self::DropDrive => "drop-drive",
             Self::ReplacePublisher => "replace-publisher",
             Self::NeedPublisher => "need-publisher",
             Self::Enforce => "enforce",

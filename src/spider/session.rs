@@ -17,7 +17,7 @@ mod start;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -55,6 +55,9 @@ pub(super) struct Request {
 /// Why a session ended; for the log.
 type End = &'static str;
 
+/// There is no place left for a viewer.
+const FULL: End = "the channel is full";
+
 /// Serves one socket to its end.
 pub(super) async fn serve(
     mut socket: WebSocket,
@@ -73,7 +76,17 @@ pub(super) async fn serve(
                     session.stop().await;
                     end
                 }
-                Err(end) => end,
+                Err(end) => {
+                    if end == FULL {
+                        // A viewer's page says so instead of asking for a key; others see a socket that closes.
+                        let frame = CloseFrame {
+                            code: close_code::AGAIN,
+                            reason: end.into(),
+                        };
+                        let _ = socket.send(Message::Close(Some(frame))).await; // it may be gone
+                    }
+                    end
+                }
             }
         }
         Err(end) => end,

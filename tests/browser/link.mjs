@@ -120,7 +120,7 @@ await check('a car that falls silent without a socket is given up soon', async (
   await page.drives();
 });
 
-for (const [behave, words] of [['error', 'channel is on fire'], ['close', 'closed by the Spider'], ['refuse', 'may want a driver key'], ['forbid', 'may want a driver key']]) {
+for (const [behave, words] of [['error', 'channel is on fire'], ['close', 'closed by the Spider'], ['refuse', 'may want a driver key'], ['forbid', 'may want a driver key'], ['full', 'too many are watching']]) {
   await check(`a Spider that answers with “${behave}” is named and tried again`, async (show) => {
     fake.spider.behave = behave;
     const page = await show('/');

@@ -29,10 +29,12 @@ impl Session {
             self.uplink.clone(),
             self.request.role,
         );
+        let deaf = label == "drive" && self.options.faults.has(Fault::DropDrive);
         self.tasks.spawn(async move {
             while let Some(event) = channel.poll().await {
                 match event {
                     DataChannelEvent::OnMessage(message) => match role {
+                        Role::Subscriber if deaf => {} // rule 16
                         Role::Publisher if label == METRIC_LABEL => hub.metric(&message).await,
                         Role::Subscriber if COMMAND_LABELS.contains(&label.as_str()) => {
                             if let Some(uplink) = hub.uplink() {

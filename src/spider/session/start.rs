@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use webrtc::data_channel::RTCDataChannelInit;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use super::{End, Request, Role, Session, apply_remote, log_as, send};
+use super::{End, FULL, Request, Role, Session, apply_remote, log_as, send};
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
     in_modern_dialect, is_in_legacy_dialect, offered_codecs, video_track,
@@ -82,7 +82,7 @@ fn subscribe(channel: &Arc<Channel>, options: &SpiderOptions) -> Result<Place, E
     }
     let (downlink, packets) = Downlink::new();
     let joined = channel.subscribe(Arc::clone(&downlink));
-    let (member, notes) = joined.map_err(|_| "the channel is full")?;
+    let (member, notes) = joined.map_err(|_| FULL)?;
     Ok(Place {
         member,
         notes,

@@ -21,7 +21,7 @@ export const State = Object.freeze({ DISARMED: 0, LIVE: 1, COASTING: 2, STOPPED:
 export const Refusal = Object.freeze({
   LINK_DOWN: 1, NOT_NEUTRAL: 2, STOP_LATCHED: 4, RECOVERING: 8, CAMERA_DOWN: 16,
   ENCODER_DOWN: 32, ACTUATOR_FAULT: 64, CONTROL_LATE: 128, LEASE_HELD: 256, NO_COMMAND: 512,
-  BATTERY_LOW: 1024, BOARD_HOT: 2048, UNCALIBRATED: 4096, ESC_ARMING: 8192,
+  BATTERY_LOW: 1024, BOARD_HOT: 2048, UNCALIBRATED: 4096, ESC_ARMING: 8192, NO_PICTURE: 16384,
 });
 
 /** What `lease.want` may say. spec: 0 release, 1 take if free or renew, 2 ask for hand-over. */

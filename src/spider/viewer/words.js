@@ -27,6 +27,7 @@ export const REFUSALS = Object.freeze([
   { bit: Refusal.BOARD_HOT, says: 'The car’s computer is hot', todo: 'Let it cool down for a few minutes.' },
   { bit: Refusal.LEASE_HELD, says: 'Someone else is driving', todo: 'Ask for control, or wait. Stop works for you too.' },
   { bit: Refusal.LINK_DOWN, says: 'The car has lost its link', todo: 'It is reconnecting.' },
+  { bit: Refusal.NO_PICTURE, says: 'Your picture is too old', todo: 'Wait until it moves again.' },
   { bit: Refusal.RECOVERING, says: 'Not well for long enough', todo: 'A moment, then press Arm.' },
   { bit: Refusal.NOT_NEUTRAL, says: 'Controls are not at centre', todo: 'Let go of the controls first.' },
   { bit: Refusal.NO_COMMAND, says: 'The car hears no driver', todo: 'Keep this page in front.' },
@@ -81,7 +82,7 @@ export function pathWords({ shows, camera, hardware, rung }) {
 const DISARM = 9;
 
 /** With a no-break space: a number and its unit stay on one line. */
-const seconds = (ms) => `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)}\u00a0s`;
+const seconds = (ms) => (Number.isFinite(ms) ? `${(ms / 1000).toFixed(ms < 950 ? 1 : 0)}\u00a0s` : 'some time');
 const AGAIN = 'Press Arm to go on.';
 
 /** Causes by wire code. spec: `Cause::code`. `says` gets the age of the last good command when the state began, and whether
@@ -107,6 +108,7 @@ export const CAUSES = Object.freeze([
   { word: 'panic', says: () => 'The car’s program failed and stopped the car.' },
   { word: 'control_stalled', says: () => 'The car’s computer stood still: its guard stopped the car.' },
   { word: 'calibrate', says: () => 'The car is being calibrated.' },
+  { word: 'blind', says: (age, mine = true) => `The car stopped: ${mine ? 'your' : 'its driver’s'} picture was too old to drive by.` },
 ]);
 
 export const causeWord = (code) => CAUSES[code]?.word ?? `cause ${code}`;

@@ -13,7 +13,7 @@ export const CHANNEL = 'c9abcdefghijklmnopq0';
 
 /**
  * Start both. Gives {url, log, car (the car's page), viewers, requests, spider, close}. `spider.behave` is how the Spider treats
- * the next viewers: `well`, `deaf` (no answer), `refuse` (closes at the offer), `forbid` (refuses the upgrade), `error`, `close`.
+ * the next viewers: `well`, `deaf` (no answer), `refuse` (closes at the offer), `forbid` (refuses the upgrade), `error`, `close`, `full` (no place left).
  */
 export async function standin(browser) {
   const log = join(mkdtempSync(join(tmpdir(), 'spidercar-standin-')), 'actuator.jsonl');
@@ -47,6 +47,7 @@ export async function standin(browser) {
       else if (spider.behave === 'error') socket.send('{"type":"error","data":"channel is on fire"}');
       else if (spider.behave === 'close') socket.send('close');
       else if (spider.behave === 'refuse') socket.close();
+      else if (spider.behave === 'full') socket.close(1013, 'the channel is full');
       else if (spider.behave !== 'deaf') car?.send(JSON.stringify({ viewer, ...message }));
     });
     socket.on('close', () => { viewers.delete(viewer); car?.send(JSON.stringify({ viewer, type: 'gone' })); });
