@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Starts a simulated car on free ports and lets a real browser drive it (drive.mjs).
+# Starts a simulated car on free ports and lets a real browser drive it (drive.mjs), and take releases away (held.mjs).
 #
-# usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, node, `npm ci` in this folder. Changes: nothing that stays.
+# usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, Xvfb, openbox, xdotool, node, `npm ci` in this folder. Changes: nothing that stays.
 set -euo pipefail
 binary=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,4 +21,5 @@ for _ in $(seq 200); do
     sleep 0.05
 done
 url=$(sed -n 's/.*\(http:[^?]*\).*/\1/p' "$folder/out")
-BASE_URL=${url%/} ACTUATOR_LOG=$folder/actuators.jsonl node "$here/drive.mjs" || { cat "$folder/log"; exit 1; }
+export BASE_URL=${url%/} ACTUATOR_LOG=$folder/actuators.jsonl
+{ node "$here/drive.mjs" && node "$here/held.mjs" chromium; } || { cat "$folder/log"; exit 1; }

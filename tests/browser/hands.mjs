@@ -14,6 +14,8 @@ let failures = 0;
 async function driving(options = { viewport: { width: 1280, height: 800 } }) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  // The pads of this page are what the test says; the page's own reader reads them.
+  await page.addInitScript(() => { window.pads = []; window.padsRead = 0; navigator.getGamepads = () => { window.padsRead += 1; return window.pads; }; });
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(error.message));
   await page.goto(`${url}/`);
@@ -155,6 +157,209 @@ await check('Tab reaches Stop first; Enter on it stops', undefined, async (page)
   await until('a stop', async () => (await page.sent()).some(({ stop }) => stop));
   equal((await page.sent()).filter(({ arm }) => arm).length, 0, 'arms');
 });
+
+// ---- gamepads, through the page's own reader ----
+const PAD = { index: 0, id: 'A pad', connected: true, mapping: 'standard', axes: [0, 0, 0, 0], trigger: 0, buttons: [] };
+/** Shows the page one pad (or none), as the browser would, until the page has read it. */
+const pad = (page, shown) => page.evaluate((next) => new Promise((resolve) => {
+  const before = window.padsRead;
+  const isRead = () => { if (window.padsRead > before + 1) resolve(); else setTimeout(isRead, 5); };
+  isRead();
+  window.pads = next === null ? [] : [{
+    ...next, buttons: Array.from({ length: 17 }, (_, n) => { const value = n === 7 ? next.trigger : Number(next.buttons.includes(n)); return { value, pressed: value > 0 }; }),
+  }];
+}), shown === null ? null : { ...PAD, ...shown });
+const driven = (page) => page.asks('throttle from the trigger', ({ throttle }) => throttle > 300);
+/** The page reads the pad and sends ten more messages, none of which moves anything. */
+async function stays(page, what) {
+  const { drive, neutral } = await page.read('state.helm.sent');
+  await until('ten more messages', async () => (await page.read('state.helm.sent.neutral')) >= neutral + 10);
+  if ((await page.read('state.helm.sent.drive')) !== drive) throw new Error(`${what}: it drove`);
+}
+const stopped = { state: 3, cause: 6, refusals: 4, lease: 'mine' };
+for (const [what, gap] of [
+  ['a blur', (page) => page.evaluate(() => { window.dispatchEvent(new Event('blur')); window.dispatchEvent(new Event('focus')); })],
+  ['a drop-out', async (page) => { await pad(page, null); await page.asks('neutral', NEUTRAL); }],
+  ['a drop-out between two readings', (page) => page.evaluate(() => { const event = new Event('gamepaddisconnected'); event.gamepad = { index: 0 }; window.dispatchEvent(event); })],
+  ['Stop and Arm', async (page) => {
+    await pad(page, { trigger: 0.8, buttons: [1] });
+    await until('a stop', async () => (await page.sent()).some(({ stop }) => stop));
+    await page.evaluate((car) => { window.mock.setCar(car); }, stopped);
+    await pad(page, { trigger: 0.8, buttons: [0] });
+    await until('an arm', async () => (await page.sent()).some(({ arm }) => arm));
+    await page.evaluate(() => { window.mock.setCar({ state: 1, cause: 2, refusals: 0, lease: 'mine' }); });
+  }],
+]) {
+  await check(`a trigger that is held over ${what} counts for nothing until it was at its centre`, undefined, async (page) => {
+    await pad(page, {});
+    await pad(page, { trigger: 0.8 });
+    await driven(page);
+    await gap(page);
+    for (const trigger of [0.8, 0.81, 0.79]) { await pad(page, { trigger }); await stays(page, `a trigger at ${trigger}`); }
+    await until('the word', () => page.getByText('not at its centre').isVisible());
+    await pad(page, {});
+    await until('a pad that counts', async () => !(await page.read('state.helm.gated')) && !(await page.getByText('not at its centre').isVisible()));
+    await pad(page, { trigger: 0.8 });
+    await driven(page);
+  });
+}
+await check('a pad that appears held while the car is live moves nothing, and blocks no keys', undefined, async (page) => {
+  await pad(page, { trigger: 0.6 });
+  await stays(page, 'a new pad');
+  await page.keyboard.down('KeyW');
+  await page.asks('throttle by the key', ({ throttle }) => throttle === 500);
+  await page.keyboard.up('KeyW');
+  await stays(page, 'W is up');
+});
+await check('a pad of unknown layout is named', undefined, async (page) => {
+  await page.evaluate(() => { window.mock.setCar({ state: 0, cause: 9, lease: 0 }); });
+  await pad(page, { mapping: '', id: 'Odd Wheel', trigger: 1 });
+  await until('its name', () => page.getByText('“Odd Wheel”').isVisible());
+});
+
+// ---- what takes a finger away ----
+const at = (page, x, y) => { const { width, height } = page.viewportSize(); return [x * width, y * height]; };
+/** The left thumb drives. */
+async function thumb(page, id = 0) {
+  const touch = await fingers(page);
+  const [x, y] = at(page, 0.12, 0.85);
+  await touch('touchStart', [[id, x, y]]);
+  await touch('touchMove', [[id, x, y - 60]]);
+  await page.asks('throttle by a thumb', ({ throttle }) => throttle > 100);
+  return { touch, x, y: y - 60 };
+}
+await check('a second finger on the same pad springs back to centre, and the first has to be put down anew', PHONE, async (page) => {
+  const { touch, x, y } = await thumb(page);
+  await touch('touchStart', [[0, x, y], [1, x + 60, y]]);
+  await page.asks('centre', NEUTRAL);
+  await touch('touchMove', [[0, x, y - 30], [1, x + 60, y - 30]]);
+  await stays(page, 'two fingers');
+  await touch('touchEnd', []);
+  await thumb(page);
+});
+await check('a phone that is turned lets go of the thumb', PHONE, async (page) => {
+  const { touch, x, y } = await thumb(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.asks('centre', NEUTRAL);
+  await touch('touchMove', [[0, x, y - 20]]);
+  await stays(page, 'the old thumb');
+});
+await check('a thumb that rests long on its pad goes on, menu or not', PHONE, async (page) => {
+  const { touch, x, y } = await thumb(page);
+  const asked = await page.evaluate(({ left, top }) => {
+    const event = new PointerEvent('contextmenu', { bubbles: true, cancelable: true, pointerType: 'touch', clientX: left, clientY: top });
+    document.getElementById('pad-throttle').dispatchEvent(event);
+    return event.defaultPrevented;
+  }, { left: x, top: y });
+  if (!asked) throw new Error('the menu was not refused');
+  const { drive } = await page.read('state.helm.sent');
+  await until('fifty more commands', async () => (await page.read('state.helm.sent.drive')) >= drive + 50);
+  await touch('touchEnd', []);
+  await page.asks('centre', NEUTRAL);
+});
+await check('a mouse whose up was lost lets go at its next move', undefined, async (page) => {
+  const box = await page.locator('#pad-throttle').boundingBox();
+  await page.mouse.move(box.x + 90, box.y + 200);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 90, box.y + 140);
+  await page.asks('throttle', ({ throttle }) => throttle > 100);
+  await page.evaluate(() => document.getElementById('pad-throttle').dispatchEvent(new PointerEvent('pointermove', { pointerId: 1, pointerType: 'mouse', buttons: 0, clientX: 90, clientY: 200, bubbles: true })));
+  await page.asks('centre', NEUTRAL);
+});
+
+// ---- magnified ----
+/** Two fingers that move from one distance (from the middle, in px) to another. */
+async function pinch(page, x, y, from, to) {
+  const touch = await fingers(page);
+  const points = (distance) => [[0, x - distance, y], [1, x + distance, y]];
+  await touch('touchStart', points(from));
+  for (let step = 1; step <= 12; step += 1) await touch('touchMove', points(from + ((to - from) * step) / 12));
+  await touch('touchEnd', []);
+}
+const scale = (page) => page.evaluate('visualViewport.scale');
+for (const [name, viewport] of [['on its side', PHONE.viewport], ['held upright', { width: 390, height: 844 }]]) {
+  await check(`a pinch anywhere leaves the page as it is, on a phone ${name}`, { ...PHONE, viewport }, async (page) => {
+    for (const [x, y] of [[0.5, 0.3], [0.25, 0.85], [0.5, 0.5], [0.75, 0.08]]) {
+      await pinch(page, ...at(page, x, y), 20, 90);
+      if ((await scale(page)) !== 1) throw new Error(`${await scale(page)} at ${x}, ${y}`);
+    }
+  });
+}
+await check('a page that is magnified all the same is neutral, says so, and two fingers make it small again', PHONE, async (page) => {
+  await page.keyboard.down('KeyW');
+  await page.asks('throttle', ({ throttle }) => throttle > 300);
+  const session = await page.context().newCDPSession(page);
+  await session.send('Emulation.setPageScaleFactor', { pageScaleFactor: 2 });
+  await until('a magnified page', async () => (await scale(page)) > 1.5);
+  await page.asks('neutral', NEUTRAL);
+  await until('the word', async () => (await page.textContent('#card-title')) === 'The page is magnified');
+  await page.keyboard.up('KeyW');
+  await page.keyboard.down('KeyW');
+  await stays(page, 'W pressed anew');
+  const { arm } = await page.read('state.helm.sent');
+  await page.keyboard.press('Enter');
+  await stays(page, 'Enter');
+  equal((await page.read('state.helm.sent')).arm, arm, 'arms');
+  await page.keyboard.up('KeyW');
+  await pinch(page, ...at(page, 0.25, 0.25), 90, 20);
+  await until('a whole page', async () => (await scale(page)) <= 1.01);
+  await until('a page that drives', () => page.read('state.helm.driving'));
+  await page.keyboard.down('KeyW');
+  await page.asks('throttle', ({ throttle }) => throttle > 300);
+});
+
+// ---- buttons ----
+await check('Escape closes an open drawer: it stops a live car and leaves a standing one as it was', undefined, async (page) => {
+  for (const [state, stops] of [[{ state: 0, cause: 9, lease: 0 }, false], [{ state: 1, cause: 2, lease: 'mine' }, true]]) {
+    await page.evaluate((car) => { window.mock.setCar(car); }, state);
+    await page.click('#details-button');
+    await page.forget();
+    await page.keyboard.press('Escape');
+    await until('a closed drawer', async () => !(await page.isVisible('#details')));
+    equal((await page.sent()).some(({ stop }) => stop), stops, `a stop in state ${state.state}`);
+  }
+});
+await check('Escape with a drawer open stops when nothing new is known of the car', undefined, async (page) => {
+  await page.evaluate(() => { window.mock.setCar({ state: 0, cause: 9, lease: 0 }); window.mock.quiet = true; });
+  await page.click('#details-button');
+  const heard = performance.now();
+  await until('old telemetry', () => performance.now() - heard > 1500);
+  await page.forget();
+  await page.keyboard.press('Escape');
+  equal((await page.sent()).some(({ stop }) => stop), true, 'a stop');
+});
+await check('no button that was clicked takes Enter from Arm', undefined, async (page) => {
+  await page.evaluate(() => { window.mock.calibration(); });
+  for (const id of ['details-button', 'details-button', 'workshop-button', 'bench-sure', 'bench-more', 'workshop-close', 'stop']) {
+    await page.click(`#${id}`);
+    const wheels = await page.read('bench.sure');
+    const { arm } = await page.read('state.helm.sent');
+    await page.keyboard.press('Enter');
+    if (id !== 'stop') await until(`an arm after ${id}`, async () => (await page.read('state.helm.sent.arm')) > arm);
+    equal(await page.read('bench.sure'), wheels, `wheels up after ${id}`);
+    equal(await page.evaluate(() => document.activeElement.tagName), 'BODY', `focus after ${id}`);
+    await page.evaluate(() => { window.mock.setCar({ state: 1, cause: 2, lease: 'mine' }); });
+  }
+});
+
+// ---- no control lies over a pad ----
+const THUMBS = { hasTouch: true, isMobile: true };
+for (const [width, height, more] of [[390, 844, THUMBS], [844, 390, THUMBS], [667, 375, THUMBS], [568, 320, THUMBS], [768, 1024, THUMBS], [1024, 768, THUMBS], [1024, 768, {}], [1440, 900, {}], [2560, 1440, {}]]) {
+  await check(`no control lies over a pad at ${width} × ${height}${more.hasTouch ? ', touched' : ''}`, { viewport: { width, height }, ...more }, async (page) => {
+    const cars = { live: { state: 1, lease: 'mine' }, 'asked for': { state: 1, lease: 'mine', asker: 77 }, ready: { state: 0, lease: 0, asker: 0 }, stopped: { state: 3, cause: 6, refusals: 4 | 8 | 32, lease: 'mine' } };
+    for (const [name, car] of Object.entries(cars)) {
+      await page.evaluate((next) => { window.mock.setCar(next); window.mock.setVideo({ cameras: 2 }); window.mock.calibration(); }, car);
+      const found = await page.evaluate(() => {
+        const boxes = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility()).map((element) => ({ id: element.id || element.className, box: element.getBoundingClientRect() }));
+        const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        const pads = boxes('.pad');
+        const controls = boxes('button, input, .limit');
+        return { pads: pads.length, limit: controls.filter(({ id }) => id === 'limit').length, over: controls.flatMap(({ id, box }) => pads.filter((each) => over(box, each.box)).map((each) => `${id} over ${each.id}`)), off: controls.filter(({ box }) => box.left < 0 || box.right > innerWidth || box.top < 0 || box.bottom > innerHeight).map(({ id }) => id) };
+      });
+      equal(found, { pads: 2, limit: 2, over: [], off: [] }, name);
+    }
+  });
+}
 
 await browser.close();
 await close();

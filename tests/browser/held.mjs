@@ -71,8 +71,9 @@ for (const name of names) {
     await until('an open panel', async () => { if (await read('bench.open')) return true; await click('#workshop-button'); return false; });
     await click('#bench-sure');
     await until('the hold button', () => browser.evaluate(() => !document.getElementById('hold').hidden));
+    await browser.evaluate(() => [...document.querySelectorAll('.chip')].find((chip) => chip.textContent.startsWith('First')).click());
   }
-  const pulse = () => until('a pulse', async () => (await read('state.helm.tuning')) && (!log || written().cause === 'calibrate'));
+  const pulse = () => until('a pulse', async () => (await read('state.helm.tuning')) && (!log || (written().cause === 'calibrate' && written().throttle_us > NEUTRAL_US + 20)));
 
   async function check(what, body) {
     if (!`${name}: ${what}`.includes(only)) return;
