@@ -106,7 +106,7 @@ until grep -q 'http://' /tmp/car; do
     read -r -t 0.2 <> <(:) || true
 done
 cd tests/browser
-as_root node look.mjs "$(sed -n 's/.*\(http:.*\)/\1/p' /tmp/car)" >"$said" 2>&1 || fail "no picture in the browser"
+as_root PATH="$SPIDERCAR_CACHE/tools:/newcomer/rust/bin:$PATH" node look.mjs "$(sed -n 's/.*\(http:.*\)/\1/p' /tmp/car)" >"$said" 2>&1 || fail "no picture in the browser"
 kill "$car"
 wait "$car" || true
 ok "$(tail -n 1 "$said")"
