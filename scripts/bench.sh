@@ -5,7 +5,8 @@
 # Runs where: a developer's machine. It is as noisy as what else runs there: compare only lines of one run.
 # Needs:      what prepare.sh installs. Changes: the build folder, ${SPIDERCAR_CACHE:-~/.cache/spidercar}.
 # F1, F2, F6 and F7 are not here: they have scripts of their own, or none yet (README, figures).
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}

@@ -17,7 +17,8 @@
 #             name others where apt has none (Ubuntu).
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}/NAME-KEY, where KEY is a hash of all that made it; nothing stays
 #             mounted. To get newer packages, delete the folder. Two that want the same at once: the second waits.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 
 usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}

@@ -19,7 +19,8 @@
 # Runs where: an amd64 Debian, as root or with sudo.
 # Needs:      the Debian mirror that apt is set up with here, the first time; what prepare.sh card installs.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 0.8 GB of packages, 0.7 GB of image. No mounts, no loop devices.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 here=$top/scripts
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}

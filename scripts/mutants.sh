@@ -5,7 +5,8 @@
 # Runs where: a developer's machine; some ten minutes on two cores.
 # Needs:      a Rust toolchain; cargo-mutants (installed, pinned, into the cache).
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: bin, mutants.out (what was caught, and what not).
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac

@@ -10,7 +10,8 @@
 # Needs:      a Rust toolchain (cargo); reachable package registries the first time.
 # Changes:    apt packages, node_modules under tests/browser, ${SPIDERCAR_CACHE:-~/.cache/spidercar}.
 # Safe to run twice: what works already is left alone.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 
 usage() {
     sed -n '2,13s/^# \{0,1\}//p' "$0"

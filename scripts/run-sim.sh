@@ -5,7 +5,8 @@
 # Needs:      a Rust toolchain and a C++ compiler (installed by apt if missing).
 # Changes:    nothing but the build folder. Ends with Ctrl-C, at neutral.
 # Arguments go to `spidercar run`, for example: --set camera.fps=60 --set local.port=9000
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
     sed -n '2,7s/^# \{0,1\}//p' "$0"
     exit 0

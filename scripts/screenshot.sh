@@ -2,7 +2,8 @@
 # Makes the README's picture: the viewer page of a simulated car that is being driven.
 #
 # Runs where: a developer's machine. Needs: what test.sh needs. Changes: the file given (default board/sim/cockpit.png).
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
     sed -n '2,4s/^# \{0,1\}//p' "$0"
     exit 0

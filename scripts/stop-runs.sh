@@ -4,7 +4,8 @@
 # usage: stop-runs.sh [RUNS]    (200; PATH-TO-SPIDERCAR in SPIDERCAR_BIN, else the debug build is made and used)
 # Runs where: a developer's machine; as root it also drops all packets in a network namespace of its own.
 # Needs:      what prepare.sh installs. Changes: the build folder; temporary folders, which it removes.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac

@@ -12,10 +12,11 @@
 #
 # Runs where: Debian or Ubuntu (root or sudo the first time). Needs: Debian's mirror the first time; libclang, which
 # prepare.sh installs. Changes: ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 240 MB, unpacked, nothing installed.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 root=$("$top/scripts/debian-root.sh" libcamera --newest libcamera-dev libcamera-ipa)
 if [ "$1" = --root ]; then

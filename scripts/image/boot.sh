@@ -5,9 +5,10 @@
 # Runs where: on the machine that makes the image, called by image.sh. Runs nothing that is inside ROOT.
 # Needs:      modprobe, xz, cpio. Changes: FOLDER, and nothing else.
 # Sources:    raspberrypi/documentation config_txt (which file is read when), kernel: early-userspace/buffer-format.rst.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 root=$1 boot=$2 partitions=${3:0:8}
 version=$(ls "$root/usr/lib/modules")

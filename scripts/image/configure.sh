@@ -4,9 +4,10 @@
 # usage: configure.sh ROOT KEY     KEY: hexadecimal digits; the first eight name the card's partitions
 # Runs where: on the machine that makes the image, called by image.sh, as root. Runs nothing that is inside ROOT.
 # Needs:      systemd's tools, pam-auth-update, depmod. Changes: ROOT, and nothing else.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 root=$1 partitions=${2:0:8}
 text() { install -D -m "${3:-644}" /dev/stdin "$root$1" <<<"$2"; }

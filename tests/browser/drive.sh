@@ -2,7 +2,8 @@
 # Starts a simulated car on free ports and lets a real browser drive it (drive.mjs), and take releases away (held.mjs).
 #
 # usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, Xvfb, openbox, xdotool, node, `npm ci` in this folder. Changes: nothing that stays.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 binary=$1
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)

@@ -5,7 +5,8 @@
 # Needs:      cargo-fuzz (installed, pinned, into the cache), a C++ compiler.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: bin, fuzz-target, fuzz-corpus. A finding is left in artifacts/.
 # usage: run.sh [TARGET...]   seconds for each target: SECONDS_EACH (10)
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac

@@ -7,9 +7,10 @@
 # Needs:      the pinned packages of requirements*.txt from the Python package index, the first time.
 # Changes:    environments under ${SPIDERCAR_CACHE:-~/.cache/spidercar}, named by what made them.
 # Prints a line a check. Ends with 1 if one failed or a file did not come to its end.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}

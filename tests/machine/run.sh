@@ -8,9 +8,10 @@
 # Runs where: an amd64 Debian, as root. Needs: cargo, what scripts/prepare.sh test installs; Debian's mirror the first time.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 1.4 GB for the machines, 4 GB for the build; what is started is ended.
 # Prints a line a check. Exit code 0, 1 if one failed, or 77 with the reason on the last line where it cannot run.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")

@@ -5,7 +5,8 @@
 # Needs:      unshare (util-linux); ROOT with firmware/, class/ and dev/ as the test made them.
 # Changes:    nothing outside the namespace; what the program writes can be read below ROOT meanwhile.
 # usage: enter.sh ROOT PROGRAM [ARGUMENT...]     SHIM=FILE: LD_PRELOAD for the program alone
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     -h | --help | "") sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -3,7 +3,8 @@
 #
 # Runs where: a developer's or CI machine. Needs: python3 (its pty module). Changes: nothing that stays.
 # usage: run.sh PATH-TO-SPIDERCAR
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
