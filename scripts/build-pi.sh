@@ -3,24 +3,33 @@
 #
 # usage: build-pi.sh [--fast] [CARGO-BUILD-ARGUMENT...]
 #   --fast    for tests: no link-time optimisation and no debug information, so minutes less; the code is the same
-#   others    go to `cargo build` as they are: --profile NAME, --example NAME ... (it builds with all features)
+#   others    go to `cargo build` as they are: --profile NAME; with --example NAME and its like it is built once, with all
+#             features
 #
-#   work tree ──(read only)──┐
-#   ~/.cargo ────────────────┼──▶ Debian trixie (amd64) with aarch64 compilers ──▶ program ──▶ stripped + .debug
-#   cached target folder ────┘    libcamera, Rust from trixie-backports
+#   work tree ──(read only)──┐                                                ┌─▶ spidercar      without libcamera
+#   ~/.cargo ────────────────┼──▶ Debian trixie (amd64), aarch64 compilers ───┤                  stripped + .debug + .needs
+#   cached target folder ────┘    libcamera, Rust from trixie-backports       └─▶ spidercar-csi  with it
+#
+# Two programs of one source, because libcamera's SONAME changes with every few upgrades of a board: the one that everything
+# starts must not want it (src/app/csi_program.rs).
 #
 # Runs where: an amd64 Debian (root or sudo). Only 64-bit: the Pi's 32-bit systems are out of scope.
 # Needs:      Debian's mirror and the crates' registry, the first time. Installs mmdebstrap (prepare.sh pi).
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the build root (2.4 GB, made once), the target folder, and the
 #             results, those of each work tree apart; ~/.cargo: crates that were not there. Mounts are in a namespace
 #             of their own: they are gone when the build is, however it ends.
-# Prints on stdout the path of each program it made, and on stderr its size and the libraries it wants, which also stand
-# in PROGRAM.needs, with their packages, for deploy.sh.
-set -euo pipefail
+# Prints on stdout the path of each program it made, `spidercar` last and spidercar-csi in the same folder, and on stderr
+# their sizes and the libraries they want, which also stand in PROGRAM.needs, with their packages, for deploy.sh.
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,23s/^# \{0,1\}//p' "$0"; }
+fail() {
+    echo "build-pi: $*" >&2
+    exit 1
+}
 flavour=release profile=(CARGO_PROFILE_RELEASE_DEBUG=line-tables-only)
 arguments=()
 for argument in "$@"; do
@@ -35,7 +44,11 @@ case " ${arguments[*]-} " in
     *" --profile "* | *" --profile="*) ;;
     *) arguments=(--release "${arguments[@]}") ;;
 esac
-arguments=(--all-features "${arguments[@]}")
+# What is built: features, name of the result.
+builds=("--features=libcamera spidercar-csi" "--features=default spidercar")
+case " ${arguments[*]} " in
+    *" --example"* | *" --bin"* | *" --test"* | *" --bench"* | *" --lib "* | *" --all-targets "*) builds=("--all-features") ;;
+esac
 if [ "$(id -u)" != 0 ]; then
     exec sudo --preserve-env=CARGO_HOME HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "$@"
 fi
@@ -121,23 +134,16 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-env -i "${environment[@]}" unshare --mount --propagation private --pid --fork --kill-child \
-    sh -c "$inside" inside "$root" "$top" "$target" "$registry" "$certificates" \
-    --message-format=json-render-diagnostics "${arguments[@]}" >"$messages" 9>&- &
-build=$!
-wait "$build"
-build=
-
-made=$(sed -n 's/.*"executable":"\/target\([^"]*\)".*/\1/p' "$messages")
-[ -n "$made" ] || { echo "build-pi: cargo made no program" >&2; exit 1; }
 tools=$root/usr/bin/$cross
 run() { "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$@"; }
 # The package of a library of the Pi's system.
 package() { dpkg-query --admindir="$root/var/lib/dpkg" --search "*/$1" | sed -n 's/^\([^: ]*\):arm64: .*/\1/p' | sort -u; }
-while read -r program; do
-    name=$(basename "$program")
-    run "$tools-objcopy" --only-keep-debug "$target$program" "$results/$name.debug"
-    run "$tools-objcopy" --strip-all "$target$program" "$results/$name.new"
+
+# Takes a program out of the target folder: stripped, its debug symbols and what it wants beside it. FROM NAME
+take() {
+    local from=$1 name=$2 library
+    run "$tools-objcopy" --only-keep-debug "$from" "$results/$name.debug"
+    run "$tools-objcopy" --strip-all "$from" "$results/$name.new"
     (cd "$results" && run "$tools-objcopy" --add-gnu-debuglink="$name.debug" "$name.new")
     mv "$results/$name.new" "$results/$name"
     {
@@ -149,5 +155,20 @@ while read -r program; do
         sed 's/^\(.*\) \(.*\)/  wants \1 (\2)/' "$results/$name.needs"
     } >&2
     echo "$results/$name"
-done <<<"$made"
+}
+
+for one in "${builds[@]}"; do
+    read -r features name <<<"$one"
+    env -i "${environment[@]}" unshare --mount --propagation private --pid --fork --kill-child \
+        sh -c "$inside" inside "$root" "$top" "$target" "$registry" "$certificates" \
+        --message-format=json-render-diagnostics "$features" "${arguments[@]}" >"$messages" 9>&- &
+    build=$!
+    wait "$build" || fail "cargo ended with code $?; its words are above"
+    build=
+    made=$(sed -n 's/.*"executable":"\/target\([^"]*\)".*/\1/p' "$messages")
+    [ -n "$made" ] || fail "cargo made no program"
+    while read -r program; do
+        take "$target$program" "${name:-$(basename "$program")}"
+    done <<<"$made"
+done
 echo "build-pi: $flavour build in $SECONDS s" >&2

@@ -2,19 +2,23 @@
 # Puts the car's program onto a card, an image of one, or a running board, so that it starts at power-on.
 #
 # usage: deploy.sh --image FILE | --device /dev/sdX | --host USER@ADDRESS  [OPTION]...
-#   --image FILE        an unpacked image of Raspberry Pi OS Lite 64-bit (trixie), or of scripts/image.sh: changed as a whole
+#   --image FILE        an image of Raspberry Pi OS Lite 64-bit (trixie), or of scripts/image.sh: changed as a whole. One that
+#                       is packed (.xz, .gz, .zst, .zip) is unpacked to a new file beside it, which is changed instead
 #   --device DEVICE     a card with one of them on it
 #   --host USER@ADDR    a running car, over SSH as root or with sudo: refused while it is driven, taken back if the program
-#                       does not come up. SPIDERCAR_SSH_OPTIONS: more options for ssh
+#                       does not come up. SPIDERCAR_SSH_OPTIONS: more options for ssh. Where sudo wants a password, it is
+#                       asked for at the terminal, or read from --sudo-password-file FILE
 #   --board NAME        which car: a folder of board/. Needed the first time; without it, configuration, secrets and boot
 #                       lines stay. Who may log in, Wi-Fi and name stay unless they are said again
-#   --binary FILE       the program; without it scripts/build-pi.sh makes it
+#   --binary FILE       the program; without it scripts/build-pi.sh makes it. FILE-csi is the one for CSI cameras
 #   --url URL, --channel ID         the Spider to publish to, and where
 #   --set KEY=VALUE     any other key of the configuration; more than once
 #   --secret KEY=FILE   a key that names a file: it goes to /etc/spidercar/secrets, readable for the car alone. A KEY without
 #                       a dot is just a name there. More than once
-#   --ssh-key FILE      public keys that may log in as root; switches SSH on
-#   --wifi SSID --wifi-password-file FILE --wifi-country CC
+#   --ssh-key FILE      public keys that may log in as root; switches SSH on. Without it nobody can log in to a new card
+#   --wifi SSID --wifi-country CC --wifi-password-file FILE | --wifi-open   [--wifi-hidden: the network does not tell its name]
+#                       CC: the two letters of the country whose radio rules hold (GB, DE, US). FILE: the password in its
+#                       first line, or the 64 hexadecimal digits that Raspberry Pi Imager makes of it
 #   --hostname NAME     what the car calls itself in the network
 #   --led NAME          show on this LED of /sys/class/leds how the car is (ACT is the board's own)
 #   --uninstall         take it all out again; what was there before comes back
@@ -26,10 +30,17 @@
 #
 # Runs where: Linux, as root or with sudo (--host: as anybody). Needs: what prepare.sh card installs; for --host: ssh.
 # Changes:    what was named, and nothing else on this machine.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
+# Before anything that an older shell would not understand.
+[ "$(uname -s)" = Linux ] || {
+    echo "deploy: this needs Linux, for it mounts a card's ext4; on macOS or Windows run it in a Linux virtual machine (not a container without --privileged), and write the changed image with Raspberry Pi Imager" >&2
+    exit 1
+}
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-usage() { sed -n '2,28s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,34s/^# \{0,1\}//p' "$0"; }
+say_it() { echo "deploy: $*" >&2; }
 fail() {
     echo "deploy: $*" >&2
     exit 1
@@ -38,6 +49,8 @@ misuse() {
     echo "deploy: $*; --help says more" >&2
     exit 2
 }
+# Says which package has a tool, where it is missing.
+need_tool() { command -v "$1" >/dev/null 2>&1 || fail "there is no $1 here: install it (Debian: the package $2)"; }
 ask() {
     local answer
     [ -z "$yes" ] || return 0
@@ -47,7 +60,7 @@ ask() {
 }
 
 image='' device='' host='' board='' binary='' led='' ssh_key='' host_name='' dry_run='' yes='' what=install
-wifi_ssid='' wifi_password_file='' wifi_country=''
+wifi_ssid='' wifi_password_file='' wifi_country='' wifi_open='' wifi_hidden='' sudo_password_file=''
 sets=() secrets=() said=("$@")
 # shellcheck disable=SC2034  # some are read by card.sh and host.sh
 while [ $# -gt 0 ]; do
@@ -56,7 +69,9 @@ while [ $# -gt 0 ]; do
         --dry-run) dry_run=1 ;;
         --yes) yes=1 ;;
         --uninstall) what=uninstall ;;
-        --image | --device | --host | --board | --binary | --url | --channel | --set | --secret | --ssh-key | --wifi | --wifi-password-file | --wifi-country | --hostname | --led)
+        --wifi-open) wifi_open=1 ;;
+        --wifi-hidden) wifi_hidden=1 ;;
+        --image | --device | --host | --board | --binary | --url | --channel | --set | --secret | --ssh-key | --wifi | --wifi-password-file | --wifi-country | --hostname | --led | --sudo-password-file)
             [ $# -ge 2 ] || misuse "$1 wants a value"
             case $1 in
                 --image) image=$2 ;;
@@ -74,6 +89,7 @@ while [ $# -gt 0 ]; do
                 --wifi-country) wifi_country=$2 ;;
                 --hostname) host_name=$2 ;;
                 --led) led=$2 ;;
+                --sudo-password-file) sudo_password_file=$2 ;;
             esac
             shift
             ;;
@@ -87,7 +103,11 @@ case "${image:+i}${device:+d}${host:+h}" in
     i | d | h) ;;
     *) misuse "name one of --image, --device, --host" ;;
 esac
-[ -z "$image" ] || [ -f "$image" ] || fail "$image: there is no such file"
+# shellcheck source-path=SCRIPTDIR source=deploy/image.sh
+. "$top/scripts/deploy/image.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy/wifi.sh
+. "$top/scripts/deploy/wifi.sh"
+[ -z "$image" ] || check_image_file
 [ -z "$board" ] || [ -f "$top/board/$board/boot-config.txt" ] ||
     fail "there is no car board/$board; there are: $(cd "$top/board" && echo */boot-config.txt | sed 's,/boot-config.txt,,g')"
 [ -n "$board" ] || [ "${#sets[@]}" = 0 ] || misuse "--url, --channel and --set need --board"
@@ -98,14 +118,15 @@ for one in "${secrets[@]}"; do
     [[ $one =~ ^[a-z0-9_.-]+=.+$ ]] || misuse "--secret $one: KEY=FILE is wanted"
     [ -s "${one#*=}" ] || fail "--secret $one: there is nothing in that file"
 done
-[ -z "$ssh_key" ] || ssh-keygen -l -f "$ssh_key" >/dev/null 2>&1 || fail "$ssh_key: this is no public SSH key"
+if [ -n "$ssh_key" ]; then
+    [ -f "$ssh_key" ] || fail "--ssh-key $ssh_key: there is no such file; ssh-keygen -t ed25519 makes a key, and the file that ends with .pub is wanted"
+    ! grep -q 'PRIVATE KEY' "$ssh_key" || fail "--ssh-key $ssh_key: this is a private key, which stays with you; the public one is $ssh_key.pub"
+    need_tool ssh-keygen openssh-client
+    ssh-keygen -l -f "$ssh_key" >/dev/null 2>&1 || fail "--ssh-key $ssh_key: this is no public SSH key"
+fi
 [ -z "$host_name" ] || [[ $host_name =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || misuse "--hostname $host_name: letters, digits and - only"
 [ -z "$led" ] || [[ $led =~ ^[A-Za-z0-9:_-]+$ ]] || misuse "--led $led: this is no LED's name"
-if [ -n "$wifi_ssid$wifi_password_file$wifi_country" ]; then
-    { [ -n "$wifi_ssid" ] && [ -s "$wifi_password_file" ] && [[ $wifi_country =~ ^[A-Z][A-Z]$ ]]; } ||
-        misuse "--wifi SSID, --wifi-password-file FILE and --wifi-country CC belong together"
-    [[ $wifi_ssid =~ ^[^[:cntrl:]\"\\]{1,32}$ ]] || misuse "--wifi: 1 to 32 characters, without \" and \\"
-fi
+check_wifi
 if [ -n "$board" ] && ! [[ " ${sets[*]-} " == *" spider.url="* ]]; then
     echo "deploy: without --url the car publishes to the placeholder of its board's file" >&2
 fi
@@ -118,27 +139,42 @@ fi
 . "$top/scripts/deploy/host.sh"
 
 if [ "$what" = install ]; then
-    [ -n "$binary" ] || binary=$("$top/scripts/build-pi.sh" | tail -n 1)
-    # ELF, 64-bit, little-endian, for aarch64 (183).
-    [ "$(head -c 20 "$binary" | od -An -tx1 | tr -d ' \n' | cut -c 1-10,37-40)" = 7f454c4602b700 ] ||
-        fail "$binary is no program for a 64-bit Pi; scripts/build-pi.sh makes one"
+    if [ -z "$binary" ]; then
+        built=$("$top/scripts/build-pi.sh") || fail "the program was not built; the lines above say why"
+        binary=${built##*$'\n'}
+    fi
+    check_program "$binary"
+    # The one for CSI cameras, where there is one.
+    csi_binary=$binary-csi
+    if [ -e "$csi_binary" ]; then
+        check_program "$csi_binary"
+        [ "$(source_of "$binary")" = "$(source_of "$csi_binary")" ] ||
+            fail "$binary and $csi_binary are of two builds ($(source_of "$binary"), $(source_of "$csi_binary")): the car would not use both; build them together (scripts/build-pi.sh)"
+    else
+        csi_binary=
+    fi
 fi
 
 if [ -z "$host" ] && [ -z "${SPIDERCAR_DEPLOY_INSIDE:-}" ]; then
-    "$top/scripts/prepare.sh" card >&2
+    "$top/scripts/prepare.sh" card >&2 || fail "tools are missing; the lines above say which"
+    sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        need_tool sudo sudo
+        sudo=(sudo "--preserve-env=SPIDERCAR,CARGO_TARGET_DIR" "HOME=$HOME")
+    fi
+    check_rights "${sudo[@]}"
     again=("$top/scripts/deploy.sh" "${said[@]}")
     [ "$what" = uninstall ] || again+=(--binary "$binary")
-    sudo=()
-    [ "$(id -u)" = 0 ] || sudo=(sudo "--preserve-env=SPIDERCAR,CARGO_TARGET_DIR" "HOME=$HOME")
     exec "${sudo[@]}" env SPIDERCAR_DEPLOY_INSIDE=1 unshare --mount --propagation private --pid --fork --kill-child "${again[@]}"
 fi
 
-work=$(mktemp -d)
+work=$(mktemp -d) || fail "no folder for temporary files can be made: is the disk of ${TMPDIR:-/tmp} full?"
 payload=$work/payload
 mkdir "$payload"
 leave() {
     mountpoint -q "$work/root" && umount "$work/root"
     [ -z "${card:-}" ] || [ "$card" = "${image:-$device}" ] || rm -f "$card"
+    [ -z "${unpacked:-}" ] || rm -f "$unpacked"
     rm -rf --one-file-system "$work"
 }
 trap leave EXIT

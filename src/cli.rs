@@ -27,6 +27,18 @@ use crate::config::Set;
 
 pub use parse::parse;
 
+/// Name, version and source of this program, as `--version` says them.
+pub const VERSION: &str = concat!(
+    "spidercar ",
+    env!("CARGO_PKG_VERSION"),
+    " (source ",
+    env!("SPIDERCAR_SOURCE"),
+    ")"
+);
+
+/// What `--version` adds in a program that is linked to libcamera.
+pub const WITH_LIBCAMERA: &str = " with libcamera";
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -10,16 +10,25 @@
 #   /boot    a FAT partition, read and written by mtools, so no kernel has to know FAT and it is never left mounted
 #
 # Sourced by deploy.sh inside that namespace.
-set -euo pipefail
+set -Eeuo pipefail
 
-# Where partition N lies: "START SIZE TYPE" in sectors.
-partition() { sfdisk --dump "$card" 2>/dev/null | sed -n "s/^.*$1 : start= *\([0-9]*\), size= *\([0-9]*\), type=\([^,]*\).*/\1 \2 \3/p"; }
+# Where partition N lies: "START SIZE TYPE" in sectors; nothing if there is none.
+partition() { sed -n "s/^.*$1 : start= *\([0-9]*\), size= *\([0-9]*\), type=\([^,]*\).*/\1 \2 \3/p" <<<"$table"; }
+
+# Mounting needs rights that containers do not have. Arguments: how to become root.
+check_rights() {
+    local refused
+    if ! refused=$("$@" unshare --mount --propagation private --pid --fork true 2>&1); then
+        fail "no card can be mounted here (${refused##*: }): this needs root with CAP_SYS_ADMIN, which containers do not have. Run it on the machine itself, or in a container with --privileged -v /dev:/dev; or start the board and use --host"
+    fi
+}
 
 # Looks at a card and sets root_at, root_size, boot_at (bytes); says why it is none of ours.
 inspect_card() {
-    local label one two
-    label=$(sfdisk --dump "$card" 2>/dev/null | sed -n 's/^label: //p')
-    [ "$label" = dos ] || fail "$card has no MBR partition table: this is no Raspberry Pi OS image (is it still packed? xz -d)"
+    local label one two size end name
+    table=$(sfdisk --dump "$card" 2>/dev/null) || fail "$card has no partition table: this is no Raspberry Pi OS image"
+    label=$(sed -n 's/^label: //p' <<<"$table")
+    [ "$label" = dos ] || fail "$card has a partition table of the kind \"$label\", and Raspberry Pi OS has an MBR: this is another system's image"
     one=$(partition 1) two=$(partition 2)
     case $one in
         *' c' | *' e' | *' b') ;;
@@ -29,29 +38,51 @@ inspect_card() {
     boot_at=$((${one%% *} * 512))
     two=${two% *}
     root_at=$((${two% *} * 512)) root_size=$((${two#* } * 512))
+    size=$(blockdev --getsize64 "$card" 2>/dev/null || stat -L -c %s "$card")
+    end=$((root_at + root_size))
+    [ "$size" -ge "$end" ] ||
+        fail "$card is cut off: its partitions end at $(megabytes $end), and it has $(megabytes "$size"). Download or write it again (is the card too small?)"
     for name in config.txt cmdline.txt; do
-        mtype -i "$card@@$boot_at" "::$name" >/dev/null 2>&1 || fail "$card: no $name on the first partition: this is no Raspberry Pi OS image"
+        mtype -i "$card@@$boot_at" "::$name" >/dev/null 2>&1 || fail "$card: no $name on the first partition: this is no Raspberry Pi OS image, or it is damaged"
     done
+    [ "$(bytes_of "$card" 2 $((root_at + 1080)))" = 53ef ] || fail "$card: the second partition is no ext4: this is no Raspberry Pi OS image, or it is damaged"
 }
 
 # Mounts / at $work/root and copies the boot texts to $work/boot. MODE: ro or rw.
 open_card() {
-    local options=loop,offset=$root_at,sizelimit=$root_size
+    local options=loop,offset=$root_at,sizelimit=$root_size refused name
     [ "$1" = rw ] || options=$options,ro,noload
     mkdir -p "$work/root" "$work/boot"
-    mount -t ext4 -o "$options" "$card" "$work/root" || fail "$card: the second partition cannot be mounted as ext4"
-    mcopy -n -i "$card@@$boot_at" ::config.txt ::cmdline.txt "$work/boot"
+    if ! refused=$(mount -t ext4 -o "$options" "$card" "$work/root" 2>&1); then
+        losetup --find >/dev/null 2>&1 ||
+            fail "there is no loop device to mount a card with: modprobe loop; in a container, --privileged -v /dev:/dev; or start the board and use --host"
+        fail "$card: the second partition cannot be mounted as ext4 ($refused)"
+    fi
+    # user-data is cloud-init's; not every image has it.
+    for name in config.txt cmdline.txt user-data; do
+        mcopy -n -i "$card@@$boot_at" "::$name" "$work/boot" 2>/dev/null || [ "$name" = user-data ] || fail "$card: $name cannot be read"
+    done
     cp -r "$work/boot" "$work/boot.before"
-    # shellcheck disable=SC2046  # NAME=VALUE lines of ours
-    declare -g $("$top/scripts/deploy/provision.sh" facts "$work/root")
-    [ "$is_arm64" = yes ] || fail "$card has a 32-bit system; take the 64-bit Raspberry Pi OS Lite"
-    [ "$codename" = trixie ] || fail "$card has Debian $codename; this program is built for trixie"
+    read_facts < <("$top/scripts/deploy/provision.sh" facts "$work/root")
+    check_system "$card"
+    names_itself
+}
+
+# Raspberry Pi Imager leaves a script or a file for the first start, which is not ours to change.
+names_itself() {
+    local name
+    [ -n "$host_name" ] || return 0
+    for name in firstrun.sh custom.toml; do
+        ! mtype -i "$card@@$boot_at" "::$name" >/dev/null 2>&1 ||
+            say_it "$name, from Raspberry Pi Imager, gives the car its own name at the first start: say --hostname again after that (--host), or write the card without it"
+    done
 }
 
 # Writes the boot texts back, if they changed, and unmounts.
 close_card() {
     local name
-    for name in config.txt cmdline.txt; do
+    for name in config.txt cmdline.txt user-data; do
+        [ -e "$work/boot/$name" ] || continue
         cmp -s "$work/boot/$name" "$work/boot.before/$name" || mcopy -o -i "$card@@$boot_at" "$work/boot/$name" ::
     done
     umount "$work/root"
@@ -61,30 +92,62 @@ close_card() {
 # Says no to a device that is not clearly a card for this.
 check_device() {
     local name mounted
+    [ -e "$device" ] || fail "$device: there is no such device (lsblk lists them)"
+    [ ! -f "$device" ] || fail "$device is a file; say --image $device"
     [ -b "$device" ] || fail "$device is no block device"
     name=$(basename "$(realpath "$device")")
     [ -e "/sys/block/$name" ] || fail "$device is a partition; name the whole card"
     mounted=$(lsblk --noheadings --raw --output MOUNTPOINTS "$device" | grep . | head -n 1) || true
     [ -z "$mounted" ] || fail "$device is in use (mounted at $mounted): unmount it, and look twice that it is the card"
+    [ "$(blockdev --getsize64 "$device" 2>/dev/null || echo 0)" -gt 0 ] || fail "$device: there is no card in the reader"
+    [ "$(blockdev --getro "$device")" = 0 ] || [ -n "$dry_run" ] || fail "$device is write-protected: the lock of the card or of its adapter is on"
     lsblk --output NAME,SIZE,MODEL,TRAN,RM "$device" >&2
     [ "$(cat "/sys/block/$name/removable")" = 1 ] || [[ $name == mmcblk* ]] || [[ $name == loop* ]] ||
         echo "deploy: $device does not say that it can be removed. Is it really the card?" >&2
 }
 
-# Missing libraries are told now, not by a car that does not start.
-check_libraries() {
+# Libraries of a program that the card does not have: "LIBRARY PACKAGE" each. Reads PROGRAM.needs.
+missing_of() {
     local library package
-    [ -e "$binary.needs" ] || return 0
+    [ -e "$1.needs" ] || return 0
     while read -r library package; do
         [ -n "$(find "$work/root/usr/lib/aarch64-linux-gnu" "$work/root/usr/lib" -maxdepth 1 -name "$library" -print -quit)" ] ||
-            fail "${image:-$device} lacks $library, which the program wants: its system has no package $package of the version that the program was built for"
-    done <"$binary.needs"
+            echo "$library $package"
+    done <"$1.needs"
+}
+
+# Missing libraries are told now, not by a car that does not start. One without libcamera has no picture from a CSI camera, and
+# is refused only if it is to have one.
+check_libraries() {
+    local lack library package here of=${image_date:+ (its system is of $image_date)}
+    lack=$(missing_of "$binary")
+    read -r library package <<<"$lack"
+    [ -z "$library" ] ||
+        fail "${image:-$device}$of lacks $library, which the program wants: its system has no package $package of the version that the program was built for"
+    [ -n "$csi_binary" ] || return 0
+    lack=$(missing_of "$csi_binary")
+    read -r library package <<<"$lack"
+    [ -n "$library" ] || return 0
+    here=$(find "$work/root/usr/lib/aarch64-linux-gnu" -maxdepth 1 -name 'libcamera.so.*.*' ! -name 'libcamera.so.*.*.*' -printf '%f ' 2>/dev/null || true)
+    here="${image:-$device}$of has ${here:-no libcamera }and the program for CSI cameras wants $library (package $package)"
+    if wants_libcamera; then
+        fail "$here: take an image whose system has it, or a program that was built for the other, or, for a USB camera, --set camera.source=v4l"
+    fi
+    say_it "$here: this car has none, so nothing is missing"
+}
+
+# Room for the files and for what the car itself writes. choice: 32 MB beyond them.
+check_space() {
+    local wanted
+    wanted=$(($(du -s --apparent-size -B 1 "$payload/root" | cut -f 1) + 32000000))
+    has_room "$work/root" "$wanted" || fail "${image:-$device}: the second partition has no room for $(megabytes "$wanted"); start the board once, which makes it larger, or take a fresh image"
 }
 
 change_card() {
     local provision=("$top/scripts/deploy/provision.sh")
-    card=${image:-$device}
     [ -z "$device" ] || check_device
+    [ -z "$image" ] || unpack_image
+    card=${image:-$device}
     inspect_card
     if [ -n "$dry_run" ]; then
         open_card ro
@@ -96,14 +159,17 @@ change_card() {
     ask "Change $card?"
     if [ -n "$image" ]; then
         # What a run that was killed left behind; one that is still at it holds the lock.
-        exec 8<"$image"
+        exec 8<"$image" || fail "$image cannot be opened"
         flock --nonblock 8 || fail "$image: another run is at it"
         rm -f "$image".spidercar-*
-        card=$(mktemp "$image.spidercar-XXXXXX")
-        cp --reflink=auto --sparse=always "$image" "$card"
+        # On file systems that copy by reference, and for zeros, less is taken.
+        has_room "$(dirname "$image")" "$(du -B 1 "$image" | cut -f 1)" ||
+            fail "$(dirname "$image") has no room for a copy of $image ($(megabytes "$(du -B 1 "$image" | cut -f 1)")), which is changed and then put in its place"
+        card=$(mktemp "$image.spidercar-XXXXXX") || fail "nothing can be written beside $image, where its changed copy is made: put it into a folder of yours"
+        cp --reflink=auto --sparse=always "$image" "$card" || fail "$image cannot be copied: is the disk full?"
     fi
     open_card rw
-    [ "$what" = uninstall ] || { compose; check_libraries; }
+    [ "$what" = uninstall ] || { compose; check_libraries; check_space; }
     "${provision[@]}" "$what" "$work/root" "$work/boot" "$payload"
     [ "$what" = uninstall ] || "${provision[@]}" verify "$work/root" "$work/boot" "$payload" || fail "the card does not give back what was written to it"
     close_card

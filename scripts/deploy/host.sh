@@ -8,7 +8,7 @@
 #                ◀── its lines, until there is a result ──
 #
 # Sourced by deploy.sh.
-set -euo pipefail
+set -Eeuo pipefail
 
 # Longest silence of the network. choice: a board under load answers within seconds.
 ssh_options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=6)
@@ -18,50 +18,92 @@ follow_limit=300
 [ -z "${SPIDERCAR_SSH_OPTIONS:-}" ] || read -r -a more <<<"$SPIDERCAR_SSH_OPTIONS"
 ssh_options+=("${more[@]+"${more[@]}"}")
 
-# Runs a command of the shell on the car, as root.
+# How to become root there; filled by find_root.
+as_root=()
+sudo_password=
+
+# Runs a command of the shell on the car, as root. Where sudo wants a password, that is the first line of what it reads; -k: it
+# asks each time, so that the line is never taken for the command's.
 remote() {
     local command
-    command=$(printf '%q ' "$@")
-    if [ "${host%%@*}" = root ]; then
+    command=$(printf '%q ' "${as_root[@]+"${as_root[@]}"}" "$@")
+    if [ -n "$sudo_password" ]; then
         # shellcheck disable=SC2029  # it is quoted for the other side
-        ssh "${ssh_options[@]}" "$host" "$command"
+        { printf '%s\n' "$sudo_password"; cat; } | ssh "${ssh_options[@]}" "$host" "$command"
     else
         # shellcheck disable=SC2029  # as above
-        ssh "${ssh_options[@]}" "$host" "sudo -n $command"
+        ssh "${ssh_options[@]}" "$host" "$command"
     fi
 }
 
+# Finds the way to root on the car, or says what there is to do. Raspberry Pi OS of April 2026 and later asks for a password.
+find_root() {
+    local who said code=0
+    # shellcheck disable=SC2029  # it is for the other side
+    who=$(ssh "${ssh_options[@]}" "$host" 'id -u' </dev/null) || code=$?
+    case $code in
+        0) ;;
+        255) fail "$host: no SSH connection (ssh's words are above). Is the car on and in this network? Is SSH on there (a new card has it with --ssh-key)? Is your key there (ssh-copy-id $host)?" ;;
+        *) fail "$host: logging in works, and commands do not (code $code); is the account's shell one that runs them?" ;;
+    esac
+    [ "$who" != 0 ] || return 0
+    as_root=(sudo -n)
+    code=0
+    said=$(remote true </dev/null 2>&1) || code=$?
+    [ $code != 0 ] || return 0
+    case $said in
+        *'command not found'* | *'not found'*) fail "$host: there is no sudo: log in as root (a card gets your key with --ssh-key)" ;;
+        *'not in the sudoers'* | *'may not run'*) fail "$host: this user may not use sudo: take one who may, or root" ;;
+        *password* | *terminal*) ;;
+        *) fail "$host: sudo does not work: $said" ;;
+    esac
+    if [ -n "$sudo_password_file" ]; then
+        sudo_password=$(first_line "$sudo_password_file") || fail "--sudo-password-file $sudo_password_file: it cannot be read"
+    elif { : </dev/tty; } 2>/dev/null; then
+        read -r -s -p "Password of ${host%%@*} on ${host#*@}, for sudo: " sudo_password </dev/tty
+        echo >/dev/tty
+    else
+        fail "$host: sudo wants a password there, and here is no terminal to ask for it: use --sudo-password-file FILE, or --host root@${host#*@} with your key, or let this user use sudo without: on the car, echo '${host%%@*} ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/010_deploy"
+    fi
+    [ -n "$sudo_password" ] || fail "$host: no password was given; nothing was changed"
+    as_root=(sudo -k -S -p '')
+    said=$(remote true </dev/null 2>&1) || fail "$host: sudo does not take this password (${said##*$'\n'}); nothing was changed"
+}
+
 change_host() {
-    local facts folder result end
-    facts=$(remote bash -s -- facts / <"$top/scripts/deploy/provision.sh") || fail "$host: no way in, or no root there (ssh keys? sudo without a password?)"
-    # shellcheck disable=SC2086  # NAME=VALUE lines of ours
-    declare -g $facts
-    [ "$is_arm64" = yes ] || fail "$host has a 32-bit system; take the 64-bit Raspberry Pi OS Lite"
-    [ "$codename" = trixie ] || fail "$host has Debian $codename; this program is built for trixie"
+    local folder result end
+    need_tool ssh openssh-client
+    find_root
+    read_facts < <(remote bash -s -- facts / <"$top/scripts/deploy/provision.sh")
+    [ -n "$is_ours" ] || fail "$host: it does not say what it is; the lines above say why"
+    check_system "$host"
     [ -n "$board" ] || [ "$is_ours" = yes ] || [ "$what" = uninstall ] || misuse "$host has no car yet: --board says which"
     [ "$what" = uninstall ] || compose
     cp "$top/scripts/deploy/provision.sh" "$top/scripts/deploy/upgrade.sh" "$payload"
-    [ ! -e "${binary:+$binary.needs}" ] || cp "$binary.needs" "$payload/needs"
+    if [ "$what" = install ]; then
+        [ ! -e "$binary.needs" ] || cp "$binary.needs" "$payload/needs"
+        [ -z "$csi_binary" ] || [ ! -e "$csi_binary.needs" ] || cp "$csi_binary.needs" "$payload/needs-csi"
+    fi
 
-    folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX)
+    folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX </dev/null) || fail "$host: no folder can be made in /var/tmp: is its disk full?"
     # -m: a board without a clock may live in yesterday, and would complain of files from tomorrow.
     tar -C "$payload" -cz . | remote tar -C "$folder" -xzm || fail "$host: the files did not get there; nothing was changed"
     if [ -n "$dry_run" ]; then
-        remote bash "$folder/upgrade.sh" dry-run "$what"
-        remote rm -rf "$folder"
+        remote bash "$folder/upgrade.sh" dry-run "$what" </dev/null || fail "$host: it cannot say what would change; the lines above say why"
+        remote rm -rf "$folder" </dev/null || true
         return
     fi
     ask "Change $host?"
-    remote bash "$folder/upgrade.sh" start "$what" "$folder" || fail "$host: not started; nothing was changed"
+    remote bash "$folder/upgrade.sh" start "$what" "$folder" </dev/null || fail "$host: not started; nothing was changed"
     # It goes on without us; what it says is read from where we are. A connection that is cut is made again.
     end=$((SECONDS + follow_limit))
-    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" 2>/dev/null) && [[ $'\n'$result == *$'\n'end\ * ]]; do
+    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" </dev/null 2>/dev/null) && [[ $'\n'$result == *$'\n'end\ * ]]; do
         [ $SECONDS -lt $end ] ||
             fail "$host has no result within $follow_limit s; it ends the upgrade by itself, or takes it back. Look there with: journalctl -u spidercar-deploy"
         sleep 3
     done
     sed '/^end /d' <<<"$result"
-    remote rm -rf "$folder" || true
+    remote rm -rf "$folder" </dev/null || true
     [ "${result##*end }" = 0 ] || fail "$host: not ${what}ed; see above"
     echo "deploy: $host: ${what}ed"
 }

@@ -7,7 +7,26 @@
 #   board/{shared,NAME}/boot* ─ reasons cut to one line each ──────▶ lines for config.txt
 #
 # Sourced by deploy.sh; reads its variables (top, options), changes nothing but the folder that it is given.
-set -euo pipefail
+set -Eeuo pipefail
+
+# The name, version and source that a program carries; see src/cli.rs, VERSION.
+source_of() { LC_ALL=C grep -a -o -m 1 'spidercar [0-9.]* (source [0-9a-f]*)' "$1" | head -n 1 || true; }
+
+# ELF, 64-bit, little-endian, for aarch64 (183).
+check_program() {
+    [ -f "$1" ] || fail "$1: there is no such program; scripts/build-pi.sh makes one"
+    [ "$(head -c 20 "$1" | od -An -tx1 | tr -d ' \n' | cut -c 1-10,37-40)" = 7f454c4602b700 ] ||
+        fail "$1 is no program for a 64-bit Pi; scripts/build-pi.sh makes one"
+}
+
+# Whether the car will film by libcamera: as its new configuration says, or the one that stays.
+wants_libcamera() {
+    if [ -n "$board" ]; then
+        grep -q '^source = "libcamera"' "$payload/spidercar.toml"
+    else
+        [ "$has_csi_camera" = yes ]
+    fi
+}
 
 # Adds a file to the payload: stdin, MODE OWNER PATH.
 payload_file() {
@@ -77,7 +96,27 @@ check_configuration() {
     echo "deploy: no spidercar for this machine to check the configuration with (cargo build); the car itself will"
 }
 
-# Fills the folder $payload for a system with these facts (is_raspberry_pi_os, has_network_manager).
+# What provision.sh says of a system: stdin, lines NAME=VALUE. They come from a card or a car, so nothing else is believed.
+read_facts() {
+    local name value
+    codename='' is_arm64='' is_raspberry_pi_os='' has_network_manager='' is_ours='' image_date='' has_cloud_init=''
+    has_login='' has_csi_camera=''
+    while IFS='=' read -r name value; do
+        [[ $value =~ ^[A-Za-z0-9.-]*$ ]] || continue
+        case $name in
+            codename | is_arm64 | is_raspberry_pi_os | has_network_manager | is_ours | image_date | has_cloud_init | has_login | has_csi_camera)
+                declare -g "$name=$value"
+                ;;
+        esac
+    done
+}
+# Says why a system is none for this program. WHERE is what it is called.
+check_system() {
+    [ "$is_arm64" = yes ] || fail "$1 has a 32-bit system; take the 64-bit Raspberry Pi OS Lite"
+    [ "$codename" = trixie ] || fail "$1 has Debian ${codename:-of no name}; this program is built for trixie: take the newest Raspberry Pi OS Lite (64-bit)"
+}
+
+# Fills the folder $payload for a system with these facts.
 compose() {
     local system=$top/board/shared/system one key file wanted=/etc/systemd/system/multi-user.target.wants
     : >"$payload/files"
@@ -86,6 +125,8 @@ compose() {
     : >"$payload/config-lines"
     : >"$payload/cmdline-words"
 
+    # Of one build, and used together only if they are (src/app/csi_program.rs).
+    [ -z "$csi_binary" ] || payload_file 755 root /usr/local/lib/spidercar/spidercar-csi <"$csi_binary"
     payload_file 755 root /usr/local/bin/spidercar <"$binary"
     for file in spidercar.service spidercar.path spidercar-upgrade.service; do
         payload_file 644 root /etc/systemd/system/$file <"$system/$file"
@@ -97,6 +138,8 @@ compose() {
     payload_file 644 root /etc/modules-load.d/spidercar.conf <"$system/modules-load.conf"
     payload_file 644 root /etc/systemd/system.conf.d/spidercar.conf <"$system/watchdog.conf"
     payload_file 644 root /etc/systemd/journald.conf.d/spidercar.conf <"$system/journald.conf"
+    [ "$has_network_manager" != yes ] ||
+        payload_file 644 root /etc/NetworkManager/conf.d/spidercar.conf <"$system/networkmanager.conf"
     if [ "$is_raspberry_pi_os" = no ]; then
         payload_file 644 root /etc/systemd/system/spidercar.service.d/devmem.conf <"$system/devmem.conf"
         payload_file 644 root /etc/udev/rules.d/70-spidercar-devmem.rules <"$system/devmem.rules"
@@ -125,55 +168,22 @@ compose() {
         : >"$payload/boot-stays"
     fi
     # Nobody is locked out because he did not say again how he gets in.
-    printf '%s\n' '/root/.ssh/*' /etc/hostname '*/spidercar.nmconnection' '/etc/wpa_supplicant/*' >>"$payload/stays"
+    printf '%s\n' '/root/.ssh/*' /etc/hostname /etc/hosts '/etc/cloud/cloud.cfg.d/*' '*/spidercar.nmconnection' '/etc/wpa_supplicant/*' \
+        '/var/lib/NetworkManager/*' '/var/lib/systemd/rfkill/*' >>"$payload/stays"
     if [ -n "$ssh_key" ]; then
-        payload_file 600 root /root/.ssh/authorized_keys <"$ssh_key"
+        tr -d '\r' <"$ssh_key" | payload_file 600 root /root/.ssh/authorized_keys
         echo "$wanted/ssh.service /usr/lib/systemd/system/ssh.service" >>"$payload/enable"
+    elif [ "$has_login" = no ]; then
+        say_it "without --ssh-key nobody can log in over the network: this system has no key and no user of yours (one that Raspberry Pi Imager made would do)"
     fi
     if [ -n "$host_name" ]; then
         payload_file 644 root /etc/hostname <<<"$host_name"
+        # provision.sh changes the line of /etc/hosts, and the name in cloud-init's user-data.
+        echo "$host_name" >"$payload/host-name"
+        [ "$has_cloud_init" != yes ] ||
+            payload_file 644 root /etc/cloud/cloud.cfg.d/99-spidercar.cfg <<<$'# The name was given by scripts/deploy.sh; cloud-init would undo it at each start.\npreserve_hostname: true'
     fi
     [ -z "$wifi_ssid" ] || compose_wifi
-}
-
-# NetworkManager (Raspberry Pi OS) or wpa_supplicant with systemd-networkd (our image).
-compose_wifi() {
-    local password
-    password=$(head -n 1 "$wifi_password_file")
-    { [ "${#password}" -ge 8 ] && [ "${#password}" -le 63 ]; } || fail "$wifi_password_file: a Wi-Fi password has 8 to 63 characters"
-    if [ "$has_network_manager" = yes ]; then
-        payload_file 600 root /etc/NetworkManager/system-connections/spidercar.nmconnection <<EOF
-[connection]
-id=spidercar
-type=wifi
-
-[wifi]
-mode=infrastructure
-ssid=$wifi_ssid
-
-[wifi-security]
-key-mgmt=wpa-psk
-psk=$password
-
-[ipv4]
-method=auto
-
-[ipv6]
-method=auto
-EOF
-        # The radio stays off until it knows whose rules hold.
-        echo "cfg80211.ieee80211_regdom=$wifi_country" >>"$payload/cmdline-words"
-    else
-        payload_file 600 root /etc/wpa_supplicant/wpa_supplicant-wlan0.conf <<EOF
-country=$wifi_country
-network={
-    ssid="$wifi_ssid"
-    psk="$password"
-    key_mgmt=WPA-PSK SAE
-    ieee80211w=1
-}
-EOF
-        echo "/etc/systemd/system/multi-user.target.wants/wpa_supplicant@wlan0.service" \
-            "/usr/lib/systemd/system/wpa_supplicant@.service" >>"$payload/enable"
-    fi
+    [ -n "$csi_binary" ] || ! wants_libcamera ||
+        fail "the car has a CSI camera, and there is no $binary-csi, which films with it: scripts/build-pi.sh makes both, or say --set camera.source=v4l for a USB camera"
 }

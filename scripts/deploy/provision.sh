@@ -11,7 +11,9 @@
 #              boot-stays    if it is there, the lines in config.txt stay, too
 #              enable        lines "LINK TARGET": what makes systemd start a unit
 #              config-lines  lines for config.txt, each below its reason
-#              cmdline-words words for cmdline.txt
+#              cmdline-words words for cmdline.txt; KEY=VALUE takes the place of another value of KEY
+#              host-name     if it is there, the name for /etc/hosts and for cloud-init's user-data on BOOT
+#              radio-on      if it is there, what systemd keeps of Wi-Fi radios says that they are on
 #
 #   record "begun" ─▶ users ─▶ each file: beside, fsync, rename ─▶ boot texts ─▶ links ─▶ stale files out ─▶ record "complete"
 #
@@ -21,10 +23,11 @@
 # Runs where: anywhere with bash, coreutils and systemd-sysusers, as root; it is all that the board itself needs.
 # Changes:    ROOT, BOOT. ROOT/usr/local/lib/spidercar has the record: what was installed, and what was there before.
 # Prints a line for each change; with --dry-run it changes nothing.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 umask 022
 
-usage() { sed -n '2,25s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,27s/^# \{0,1\}//p' "$0"; }
 dry=
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
@@ -32,12 +35,17 @@ case "${1:-}" in
 esac
 if [ "${1:-}" = facts ] && [ $# = 2 ]; then
     root=${2%/}
-    # shellcheck disable=SC1091
-    echo "codename=$(. "$root/etc/os-release" && echo "${VERSION_CODENAME:-unknown}")"
+    # What a card says is read, not run.
+    echo "codename=$(sed -n 's/^VERSION_CODENAME="\{0,1\}\([a-z]*\).*/\1/p' "$root/etc/os-release" 2>/dev/null || true)"
     echo "is_arm64=$([ -e "$root/lib/ld-linux-aarch64.so.1" ] && echo yes || echo no)"
     echo "is_raspberry_pi_os=$([ -e "$root/etc/rpi-issue" ] && echo yes || echo no)"
     echo "has_network_manager=$([ -e "$root/usr/sbin/NetworkManager" ] && echo yes || echo no)"
     echo "is_ours=$([ -e "$root/usr/local/lib/spidercar/record" ] && echo yes || echo no)"
+    echo "image_date=$(sed -n '1s/.*\([0-9]\{4\}-[0-9][0-9]-[0-9][0-9]\).*/\1/p' "$root/etc/rpi-issue" 2>/dev/null || true)"
+    echo "has_cloud_init=$([ -d "$root/etc/cloud" ] && echo yes || echo no)"
+    # A key of root, or a user with a password: field 2 of shadow is neither empty, nor * nor locked.
+    echo "has_login=$([ -s "$root/root/.ssh/authorized_keys" ] || grep -qE '^[^:]+:\$' "$root/etc/shadow" 2>/dev/null && echo yes || echo no)"
+    echo "has_csi_camera=$(grep -qs '^source = "libcamera"' "$root/etc/spidercar/spidercar.toml" && echo yes || echo no)"
     exit 0
 fi
 [ $# = 4 ] || { usage >&2; exit 2; }
@@ -236,25 +244,75 @@ boot_text() {
 keep_boot_text() {
     [ -n "$dry" ] || [ -e "$aside/boot/$1" ] || put 644 root "$aside/boot/$1" <"$boot/$1"
 }
+# cmdline.txt is one line of words: $words.
+read_words() { read -ra words <"$1" || [ "${#words[@]}" -gt 0 ]; }
+# Puts a word of ours in: in the place of other values of its key, which are remembered, or at the end.
+put_word() {
+    local have key=${1%%=*} placed='' out=()
+    for have in "${words[@]}"; do
+        if [ "$have" = "$1" ] || [[ $1 == *=* && $have == "$key="* ]]; then
+            if [ "$have" = "$1" ]; then
+                [ -n "$placed" ] || out+=("$have")
+            else
+                is_recorded "cmdline $have" || remember cmdline-was "$have"
+                [ -n "$placed" ] || { out+=("$1"); remember cmdline "$1"; }
+            fi
+            placed=1
+        else
+            out+=("$have")
+        fi
+    done
+    [ -n "$placed" ] || { out+=("$1"); remember cmdline "$1"; }
+    words=("${out[@]}")
+}
+# Takes a word of ours out; what it replaced comes back in its place.
+take_word() {
+    local have was out=()
+    for have in "${words[@]}"; do
+        if [ "$have" != "$1" ]; then
+            out+=("$have")
+            continue
+        fi
+        while read -r was; do
+            [[ $1 != *=* || $was != "${1%%=*}="* ]] || out+=("$was")
+        done < <(recorded cmdline-was)
+    done
+    words=("${out[@]}")
+}
+# cloud-init's own word for the name: it writes /etc/hosts after it, whatever else says so.
+name_lines='^(hostname|fqdn):'
+install_user_data() {
+    [ -s "$payload/host-name" ] && grep -qE "$name_lines" "$boot/user-data" 2>/dev/null || return 0
+    keep_boot_text user-data
+    sed -E "s/($name_lines).*/\1 $(<"$payload/host-name")/" "$boot/user-data" | boot_text user-data "the name is $(<"$payload/host-name")"
+}
+uninstall_user_data() {
+    [ -e "$aside/boot/user-data" ] && [ -e "$boot/user-data" ] || return 0
+    if diff -q <(grep -vE "$name_lines" "$boot/user-data") <(grep -vE "$name_lines" "$aside/boot/user-data") >/dev/null; then
+        boot_text user-data "as it was" <"$aside/boot/user-data"
+    else
+        say "kept     user-data: it was changed since"
+    fi
+}
+
 install_boot() {
-    local word line
+    local word words=()
     keep_boot_text config.txt
     keep_boot_text cmdline.txt
     [ -e "$payload/boot-stays" ] || {
         without_block "$boot/config.txt"
         block
     } | boot_text config.txt "$(grep -cvE '^#|^$' "$payload/config-lines" || true) lines at its end"
-    line=$(head -n 1 "$boot/cmdline.txt")
+    read_words "$boot/cmdline.txt"
+    local before="${words[*]}"
     while read -r word; do
-        case " $line " in
-            *" $word "*) ;;
-            *) line="$line $word"; remember cmdline "$word" ;;
-        esac
+        put_word "$word"
     done <"$payload/cmdline-words"
-    boot_text cmdline.txt "with $(tr '\n' ' ' <"$payload/cmdline-words")" <<<"$line"
+    [ "${words[*]}" = "$before" ] || boot_text cmdline.txt "with $(tr '\n' ' ' <"$payload/cmdline-words")" <<<"${words[*]}"
+    install_user_data
 }
 uninstall_boot() {
-    local word line
+    local word words=() was=()
     # As it was, byte by byte, if nobody else has changed it since.
     if [ -e "$aside/boot/config.txt" ]; then
         if diff -q <(without_block "$boot/config.txt") <(without_block "$aside/boot/config.txt") >/dev/null; then
@@ -263,22 +321,55 @@ uninstall_boot() {
             without_block "$boot/config.txt" | boot_text config.txt "without our lines"
         fi
     fi
-    line=$(head -n 1 "$boot/cmdline.txt")
+    uninstall_user_data
+    [ -e "$aside/boot/cmdline.txt" ] || return 0
+    read_words "$aside/boot/cmdline.txt"
+    was=("${words[@]}")
+    read_words "$boot/cmdline.txt"
     while read -r word; do
-        line=" $line "
-        line=${line/ $word / }
-        line=${line# } line=${line% }
+        take_word "$word"
     done < <(recorded cmdline)
-    if [ -e "$aside/boot/cmdline.txt" ]; then
-        if [ "$line" = "$(head -n 1 "$aside/boot/cmdline.txt")" ]; then
-            boot_text cmdline.txt "as it was" <"$aside/boot/cmdline.txt"
-        else
-            boot_text cmdline.txt "without our words" <<<"$line"
-        fi
+    if [ "${words[*]}" = "${was[*]}" ]; then
+        boot_text cmdline.txt "as it was" <"$aside/boot/cmdline.txt"
+    else
+        boot_text cmdline.txt "without our words" <<<"${words[*]}"
+    fi
+}
+
+# --- files that depend on what is there: made here, then installed as the others are ---
+made_here() {
+    cat >"$payload/made-here"
+    mkdir -p "$(dirname "$payload/root$1")"
+    mv "$payload/made-here" "$payload/root$1"
+    grep -qxF "644 root $1" "$payload/files" || echo "644 root $1" >>"$payload/files"
+}
+make_files() {
+    local file
+    if [ -s "$payload/host-name" ]; then
+        # The line that Debian has for a machine's own name (hosts(5); Debian reference 5.1.1).
+        { cat "$root/etc/hosts" 2>/dev/null || echo "127.0.0.1 localhost"; } | awk -v name="$(<"$payload/host-name")" '
+            $1 == "127.0.1.1" { if (!done++) print "127.0.1.1\t" name; next }
+            { print }
+            END { if (!done) print "127.0.1.1\t" name }' | made_here /etc/hosts
+    fi
+    if [ -e "$payload/radio-on" ]; then
+        for file in "$root"/var/lib/systemd/rfkill/*:wlan; do
+            [ ! -f "$file" ] || made_here "${file#"$root"}" <<<0
+        done
     fi
 }
 
 # --- links ---
+# What a link would start, and is not there, is told before anything is changed.
+check_links() {
+    local link target wrong=0
+    while read -r link target; do
+        case $target in
+            /*) [ -e "$root$target" ] || [ -L "$root$target" ] || { say "refused: this system has no $target, which $link is to start: install the package that has it"; wrong=1; } ;;
+        esac
+    done <"$payload/enable"
+    return $wrong
+}
 install_links() {
     local link target
     while read -r link target; do
@@ -312,7 +403,7 @@ verify() {
         [ "$(stat -c '%a %u:%g' "$root$path")" = "${mode#0} $(owner "$who")" ] || { say "rights   $path"; wrong=1; }
     done <"$payload/files"
     while read -r path mode; do
-        [ "$(readlink "$root$path")" = "$mode" ] || { [ -L "$root$path" ] && ! is_recorded "link $path"; } ||
+        [ "$(readlink "$root$path" || true)" = "$mode" ] || { [ -L "$root$path" ] && ! is_recorded "link $path"; } ||
             { say "link     $path"; wrong=1; }
     done <"$payload/enable"
     return $wrong
@@ -320,6 +411,8 @@ verify() {
 
 case $action in
     install)
+        check_links || exit 1
+        make_files
         state begun
         add_users
         install_files

@@ -14,7 +14,8 @@
 #
 # Runs where: on the board, as root, in a systemd unit of its own, so no connection can end it.
 # Needs:      provision.sh and the payload beside it. Changes: what provision.sh changes.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 home=/usr/local/lib/spidercar
 unfinished=$home/upgrade
@@ -47,11 +48,29 @@ touched() {
     awk '{ print $3 }' "$unfinished/payload/files"
     awk '{ print $1 }' "$unfinished/payload/enable"
     [ ! -e $home/record ] || awk '$1 == "file" { print $3 } $1 == "link" { print $2 }' $home/record
+    # provision.sh makes these from what is there.
+    printf '%s\n' /etc/hosts /var/lib/systemd/rfkill/*:wlan
     printf '%s\n' /etc/passwd /etc/group /etc/shadow /etc/gshadow $home/record $home/aside
+}
+
+# Wi-Fi as the files say, without a restart of the board; where it is not there, nothing.
+refresh_network() {
+    local device
+    hostname -F /etc/hostname || true
+    if [ -e "$unfinished/payload/radio-on" ]; then
+        rfkill unblock wlan 2>/dev/null || true
+        nmcli radio wifi on 2>/dev/null || true
+    fi
+    nmcli general reload 2>/dev/null || true
+    nmcli connection reload 2>/dev/null || true
+    for device in /sys/class/net/*/phy80211; do
+        [ ! -e "$device" ] || iw dev "$(basename "$(dirname "$device")")" set power_save off 2>/dev/null || true
+    done
 }
 
 restart() {
     systemctl daemon-reload
+    refresh_network
     udevadm control --reload
     udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev --subsystem-match=mem --subsystem-match=pwm --settle || true
     modprobe i2c-dev 2>/dev/null || true
@@ -95,6 +114,7 @@ keep_all() {
     tar -C / -cf "$unfinished/before.tar" -T "$unfinished/was-there"
     touched | sort -u >"$unfinished/touched"
     cp "$boot/config.txt" "$boot/cmdline.txt" "$unfinished/before"
+    [ ! -e "$boot/user-data" ] || cp "$boot/user-data" "$unfinished/before"
     sync -f $home
     : >"$unfinished/is-kept"
     sync -f $home
@@ -114,7 +134,8 @@ take_back() {
         mkdir -p "/$(dirname "$path")"
         mv -T "$unfinished/unpacked/$path" "/$path"
     done
-    for name in config.txt cmdline.txt; do
+    for name in config.txt cmdline.txt user-data; do
+        [ -e "$unfinished/before/$name" ] || continue
         cmp -s "$unfinished/before/$name" "$boot/$name" || cp "$unfinished/before/$name" "$boot/$name"
     done
     sync -f /
@@ -127,14 +148,34 @@ close_upgrade() {
     rm -rf "$unfinished.over"
 }
 
+# The first library of a list in the payload that this system does not have, and its package.
+missing_of() {
+    local library package
+    [ -e "$unfinished/payload/$1" ] || return 0
+    while read -r library package; do
+        ldconfig -p 2>/dev/null | grep -F "$library" >/dev/null || [ -e "/usr/lib/aarch64-linux-gnu/$library" ] || [ -e "/usr/lib/$library" ] ||
+            { echo "$library $package"; return 0; }
+    done <"$unfinished/payload/$1"
+}
+# Whether the car is to have a CSI camera, by its new configuration or the one that stays.
+films_with_libcamera() {
+    local file=$unfinished/payload/root/etc/spidercar/spidercar.toml
+    [ -e "$file" ] || file=/etc/spidercar/spidercar.toml
+    grep -qs '^source = "libcamera"' "$file"
+}
+
 # The work; its exit code is the result. A board that was cut off in the middle comes here again.
 work() {
-    local what=$1 library package
-    if [ "$what" = install ] && [ -e "$unfinished/payload/needs" ]; then
-        while read -r library package; do
-            ldconfig -p 2>/dev/null | grep -qF "$library" || [ -e "/usr/lib/aarch64-linux-gnu/$library" ] || [ -e "/usr/lib/$library" ] ||
-                { say "refused: this system lacks $library, which the program wants: install $package"; close_upgrade; return 1; }
-        done <"$unfinished/payload/needs"
+    local what=$1 lack
+    if [ "$what" = install ]; then
+        lack=$(missing_of needs)
+        [ -z "$lack" ] || { say "refused: this system lacks ${lack% *}, which the program wants: install ${lack#* }"; close_upgrade; return 1; }
+        lack=$(missing_of needs-csi)
+        if [ -n "$lack" ] && films_with_libcamera; then
+            say "refused: this system lacks ${lack% *}, which the program for CSI cameras wants: install ${lack#* } (apt full-upgrade), or set camera.source to \"v4l\""
+            close_upgrade
+            return 1
+        fi
     fi
     [ -e "$unfinished/is-kept" ] || keep_all
     if [ "$what" = uninstall ]; then

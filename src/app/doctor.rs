@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::lock::Locks;
-use super::{Fatal, chassis, clock, parts};
+use super::{Fatal, chassis, clock, csi_program, parts};
 use crate::cli::{DoctorWish, Exit};
 use crate::config::Config;
 use crate::hal::sim::SimView;
@@ -69,6 +69,9 @@ type Lines = Vec<(&'static str, Option<Finding>)>;
 /// # Errors
 /// A part that `run` needs does not work.
 pub fn doctor(config: &Config, wish: DoctorWish) -> Result<(), Fatal> {
+    if csi_program::is_elsewhere(config) {
+        csi_program::take_over();
+    }
     match wish {
         DoctorWish::Look => look(config),
         DoctorWish::Hands => walk::walk(config),

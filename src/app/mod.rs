@@ -10,6 +10,7 @@
 //!
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
+pub mod ask;
 pub mod black_box;
 pub mod board;
 pub mod calibrate;
@@ -18,6 +19,7 @@ pub mod chassis;
 pub mod clock;
 pub mod coder;
 pub mod control;
+pub mod csi_program;
 pub mod doctor;
 pub mod eyes;
 pub mod fault;

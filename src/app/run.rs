@@ -18,6 +18,7 @@ use super::chassis::{self, Chassis, Person};
 use super::control::{Control, ControlEnd};
 use super::fault::{Faults, stall_runtime};
 use super::link::{LinkOptions, LinkParts};
+use super::lock::Locks;
 use super::mailbox::Mailbox;
 use super::metrics::{InOrder, Rate};
 use super::outlet::{UNIT_ROOM, carry};
@@ -25,10 +26,11 @@ use super::parts::{self, actuators, chain, with_faults};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
-    Fatal, Shared, address, clock, link, metrics, peer_options, runtime, spider_options, video,
+    Fatal, Shared, address, clock, csi_program, link, metrics, peer_options, runtime,
+    spider_options, video,
 };
 use crate::cli::Exit;
-use crate::config::{Config, FaultKind, Outputs, SpiderUrl};
+use crate::config::{Config, Drive, FaultKind, Outputs, Sim, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::spider::{self, Spider};
@@ -41,6 +43,13 @@ const LOOK_AFTER: Duration = Duration::from_millis(50);
 /// # Errors
 /// What ends the program; the outputs are neutral by then.
 pub fn run(config: &Config) -> Result<(), Fatal> {
+    if csi_program::is_elsewhere(config) {
+        // The other program may take seconds to load from a card: neutral comes first.
+        let locks = Locks::take(&config.drive)?;
+        write_neutral(&config.drive, &config.sim)?;
+        drop(locks);
+        csi_program::take_over();
+    }
     let mut chassis = Chassis::start(config, Person::Remote)?;
     chassis.notify.ready();
     let stopped = with_control(config, &mut chassis);
@@ -274,13 +283,18 @@ pub fn announce(spider: &Spider, config: &Config) {
 /// # Errors
 /// The outputs cannot be opened or written.
 pub fn neutral(outputs: &Outputs) -> Result<(), Fatal> {
+    write_neutral(&outputs.drive, &outputs.sim)
+}
+
+/// Opens the outputs, writes neutral, closes them.
+fn write_neutral(drive: &Drive, sim: &Sim) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
-    let (_, found) = chassis::found(&outputs.drive);
+    let (_, found) = chassis::found(drive);
     for (path, why) in &found.unusable {
         tracing::warn!(file = %path.display(), %why, "drive.state_file");
     }
-    let drive = chassis::with_learned(&outputs.drive, &found);
-    let mut actuators = actuators(&drive, &outputs.sim, &view)?;
+    let drive = chassis::with_learned(drive, &found);
+    let mut actuators = actuators(&drive, sim, &view)?;
     let neutral = drive.config.calibration.neutral();
     actuators
         .write(clock::now(), neutral, Cause::Exit)

@@ -95,7 +95,12 @@ pub(super) fn overview() -> String {
 /// `spidercar --version`.
 #[must_use]
 pub(super) fn version() -> String {
-    format!("spidercar {}\n", env!("CARGO_PKG_VERSION"))
+    let of = if cfg!(feature = "libcamera") {
+        super::WITH_LIBCAMERA
+    } else {
+        ""
+    };
+    format!("{}{of}\n", super::VERSION)
 }
 
 fn line(out: &mut String, text: &str) {

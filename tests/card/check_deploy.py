@@ -28,27 +28,28 @@ DOCUMENTED = (
     *("./etc/passwd", "./etc/group", "./etc/shadow", "./etc/gshadow"),
 )
 # What an upgrade of the program alone may change: itself, and the record of what is installed.
-UPGRADED = {"./usr/local/bin/spidercar", "./usr/local/lib/spidercar/record"}
+UPGRADED = {"./usr/local/bin/spidercar", "./usr/local/lib/spidercar/spidercar-csi", "./usr/local/lib/spidercar/record"}
 WITHOUT_LIBRARY = """
 mount -t ext4 -o loop,offset=$2 "$1" /mnt && rm /mnt/usr/lib/aarch64-linux-gnu/libcamera.so.0.7*
 """
 SNAPSHOT = """
-mount -t ext4 -o ro,noload,loop,offset=$2 "$1" /mnt && cd /mnt
+mount -t ext4 -o ro,noload,loop,offset=$2 "$1" /mnt
+cd /mnt
 find . ! -path './lost+found*' ! -type d -printf '%p %y %m %U %G %s %l\\n' -o -type d -printf '%p %y %m %U %G\\n'
-find etc root usr/local -type f -exec sha256sum {} + | sed 's,^\\(.*\\)  \\(.*\\),./\\2 \\1,'
+find etc root usr/local var/lib -type f -exec sha256sum {} + | sed 's,^\\(.*\\)  \\(.*\\),./\\2 \\1,'
 """
 
 
-def snapshot(card: Path) -> dict[str, list[str]]:
+def snapshot(card: Path, boot_at: int = BOOT_AT, root_at: int = ROOT_AT) -> dict[str, list[str]]:
     """Every path of a card with its rights and size, the content of those that can change, and the boot texts."""
-    command = ["unshare", "--mount", "sh", "-euc", SNAPSHOT, "snapshot", str(card), str(ROOT_AT)]
+    command = ["unshare", "--mount", "sh", "-euc", SNAPSHOT, "snapshot", str(card), str(root_at)]
     lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     found: dict[str, list[str]] = {}
     for line in lines:
         path, _, rest = line.partition(" ")
         found.setdefault(path, []).append(rest)
     for name in ("config.txt", "cmdline.txt"):
-        text = subprocess.run(["mtype", "-i", f"{card}@@{BOOT_AT}", f"::{name}"], stdout=subprocess.PIPE, text=True, check=True)
+        text = subprocess.run(["mtype", "-i", f"{card}@@{boot_at}", f"::{name}"], stdout=subprocess.PIPE, text=True, check=True)
         found[f"./boot:{name}"] = [text.stdout]
     return found
 
@@ -140,7 +141,8 @@ def checks(report: Checks) -> None:
             deploy(card, secret, "--ssh-key", public_key(folder), "--led", "ACT", "--hostname", "car")
             equipped = snapshot(card)
             program = folder / "new"
-            program.write_bytes(Path(sys.argv[1]).read_bytes() + b"new")
+            for end in ("", "-csi"):
+                Path(f"{program}{end}").write_bytes(Path(f"{sys.argv[1]}{end}").read_bytes() + b"new")
             run("--image", card, "--binary", program, "--yes")
             changed = differences(equipped, snapshot(card))
             expect(set(changed) == UPGRADED, f"changed: {changed}")
@@ -148,13 +150,13 @@ def checks(report: Checks) -> None:
             deploy(card, secret, "--uninstall")
             changed = differences(before, snapshot(card))
             expect(not changed, f"not as before: {changed}")
-        with report.check("a card without a library of the program is refused, with the name of its package"):
+        with report.check("a card without a library of the program for CSI cameras is refused for a car with one, with the name of its package"):
             poor = copy(original, folder / "poor.img")
             subprocess.run(["unshare", "--mount", "sh", "-euc", WITHOUT_LIBRARY, "without", poor, str(ROOT_AT)], check=True)
             before_it = snapshot(poor)
             refused = subprocess.run(command(poor, secret), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
             said = refused.stdout.strip().splitlines()[-1]
-            expect(refused.returncode == 1 and "libcamera.so.0.7" in said and "package libcamera0.7 " in said, refused.stdout)
+            expect(refused.returncode == 1 and "libcamera.so.0.7" in said and "package libcamera0.7)" in said, refused.stdout)
             expect(not differences(before_it, snapshot(poor)), "something changed")
             poor.unlink()
             report.say(said)
@@ -180,9 +182,10 @@ def checks(report: Checks) -> None:
                 deploy(card, secret)
                 changed = differences(installed, snapshot(card))
                 expect(not changed, f"killed after {moment:.2f} s, changed by a further run: {changed}")
-            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "id", "id.pub")]
+            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "new-csi", "id", "id.pub")]
             expect(not left, f"left behind: {left}")
             report.say(f"{sum(killed)} left the old image, {kills - sum(killed)} the new; {late} more were done before; a run takes {took:.1f} s")
 
 
-main("deploy", checks)
+if __name__ == "__main__":
+    main("deploy", checks)

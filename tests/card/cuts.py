@@ -20,7 +20,7 @@ from car import ADDRESS, BOOT_LIMIT, TAP, THROTTLE, deploy, live, network, spide
 from card_pi import CardPi
 from checks import Checks, expect, main
 from driver import Driver, Spider
-from upgrade import Upgrades, another, digest
+from upgrade import Upgrades, another
 
 # How long a car is driven at most before the cut.
 DRIVE_S = 10.0
@@ -77,7 +77,7 @@ def in_an_upgrade(report: Checks, pi: CardPi, relay: Spider, folder: Path, binar
         ready(pi, relay, folder)
         pi.until_ssh(BOOT_LIMIT)
         pi.ssh("while ls -d /usr/local/lib/spidercar/upgrade*; do sleep 0.5; done 2>&1 >/dev/null", BOOT_LIMIT)
-        car.expect_healthy(digest(new))
+        car.expect_healthy(new)
         report.say(pi.journal("-u spidercar-upgrade -o cat | grep interrupted")[0])
 
 

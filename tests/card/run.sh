@@ -7,9 +7,10 @@
 # SPIDERCAR_KILLS says how many times deploy.sh is killed (20), SPIDERCAR_CUTS how many times the power is cut at a
 # random moment (0, because each takes a start or two, minutes; 20 by hand), SPIDERCAR_SEED which moments.
 # Prints a line a check. Exit code 0, 1, or 77 with the reason where it cannot run.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ]; exit ;;
+    "" | -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")
@@ -17,6 +18,8 @@ binary=$(realpath "$1")
 export SPIDERCAR=$binary
 binary_pi=${2:-$("$here/../../scripts/build-pi.sh" --fast | tail -n 1)}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
+# What takes seconds comes first.
+(cd "$here" && python3 check_official.py && python3 check_wifi.py)
 # The emulator's packages are fetched while there is a network.
 "$here/../../scripts/debian-root.sh" machine-qemu --arch amd64 qemu-system-arm qemu-system-x86 >/dev/null
 folder=$(mktemp -d)

@@ -20,7 +20,8 @@ from card_pi import TOP, CardPi
 from checks import Checks, expect
 from driver import LIVE, Driver, Spider
 
-PROGRAM = "/usr/local/bin/spidercar"
+# The program and the one for CSI cameras, which are of one build and change together.
+PROGRAM, CSI_PROGRAM = "/usr/local/bin/spidercar", "/usr/local/lib/spidercar/spidercar-csi"
 # choice: upgrade.sh takes 15 s on an idle emulated board, and its limits (ready, taken back) add up to two minutes.
 UPGRADE_LIMIT = 400.0
 # choice: a part of the three megabytes that are sent.
@@ -29,10 +30,16 @@ HALF_SENT = 1_000_000
 PT_LOAD = 1
 
 
+def csi_of(binary: Path) -> Path:
+    """The program for CSI cameras beside it."""
+    return binary.with_name(f"{binary.name}-csi")
+
+
 def another(binary: Path, to: Path) -> Path:
-    """The same program with other bytes: a new version."""
-    to.write_bytes(binary.read_bytes() + to.name.encode())
-    shutil.copy(f"{binary}.needs", f"{to}.needs")
+    """The same two programs with other bytes: a new version."""
+    for source, target in ((binary, to), (csi_of(binary), csi_of(to))):
+        target.write_bytes(source.read_bytes() + to.name.encode())
+        shutil.copy(f"{source}.needs", f"{target}.needs")
     return to
 
 
@@ -44,7 +51,7 @@ def crashing(binary: Path, to: Path) -> Path:
     segments = [struct.unpack_from("<IIQQQQQQ", data, offset + index * size) for index in range(count)]
     at = next(seg[2] + entry - seg[3] for seg in segments if seg[0] == PT_LOAD and seg[3] <= entry < seg[3] + seg[5])
     data[at : at + 4] = bytes(4)
-    to.write_bytes(data)
+    another(binary, to).write_bytes(data)
     return to
 
 
@@ -93,13 +100,15 @@ class Upgrades:
         done = self.pi.ssh("while systemctl is-active --quiet spidercar-deploy; do sleep 0.5; done", UPGRADE_LIMIT)
         expect(done.code == 0, done.text)
 
-    def expect_healthy(self, wanted: str) -> None:
-        """Fails unless this program is installed and runs, and nothing is left of the upgrade."""
+    def expect_healthy(self, program: Path) -> None:
+        """Fails unless these programs are installed and run, and nothing is left of the upgrade."""
+        wanted, wanted_csi = digest(program), digest(csi_of(program))
         said = self.pi.ssh(
-            f"sha256sum {PROGRAM}; sha256sum /proc/$(systemctl show --value -p MainPID spidercar)/exe; "
+            f"sha256sum {CSI_PROGRAM}; sha256sum {PROGRAM}; sha256sum /proc/$(systemctl show --value -p MainPID spidercar)/exe; "
             "systemctl is-active spidercar; ls -d /usr/local/lib/spidercar/upgrade* 2>/dev/null; true"
         )
-        file, running, state, *left = said.lines
+        csi, file, running, state, *left = said.lines
+        expect(csi.split()[0] == wanted_csi, f"another program for CSI cameras is installed: {said.text}")
         expect(file.split()[0] == wanted, f"another program is installed: {said.text}")
         expect(running.split()[0] == wanted, f"another program runs: {said.text}")
         expect(state == "active" and not left, said.text)
@@ -129,7 +138,7 @@ def upgrades(report: Checks, pi: CardPi, spider: Spider, folder: Path, binary: P
         code, said = car.run(new)
         took = time.monotonic() - begin
         expect(code == 0 and "healthy" in said, said)
-        car.expect_healthy(digest(new))
+        car.expect_healthy(new)
         now = pi.ssh("cat /etc/spidercar/spidercar.toml /etc/spidercar/secrets/* /root/.ssh/authorized_keys").text
         expect(now == configuration, "what was said before is not there any more")
         publishes(spider, folder)
@@ -143,11 +152,11 @@ def upgrades(report: Checks, pi: CardPi, spider: Spider, folder: Path, binary: P
         driver.until(lambda car: car["state"] == LIVE, "a live car")
         driver.end()
         expect(pi.ssh("systemctl show --value -p MainPID spidercar").text == before, "it was restarted")
-        car.expect_healthy(digest(new))
+        car.expect_healthy(new)
     with report.check("a program that crashes at its start, and the connection is cut when the work has begun: taken back by the board alone"):
         car.cut(crashing(binary, folder / "crashing"), "follow")
         car.settle()
-        car.expect_healthy(digest(new))
+        car.expect_healthy(new)
         told = pi.ssh("cat /var/tmp/spidercar-deploy.*/said; rm -r /var/tmp/spidercar-deploy.*").lines
         expect("taken back: what was there before" in told and told[-1] == "end 1", told)
         publishes(spider, folder)
@@ -158,5 +167,5 @@ def upgrades(report: Checks, pi: CardPi, spider: Spider, folder: Path, binary: P
         before = pi.ssh("systemctl show --value -p MainPID spidercar").text
         car.cut(another(binary, folder / "third"), "tar -C", HALF_SENT)
         car.settle()
-        car.expect_healthy(digest(new))
+        car.expect_healthy(new)
         expect(pi.ssh("systemctl show --value -p MainPID spidercar").text == before, "it was restarted")

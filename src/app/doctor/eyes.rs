@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::Finding;
 use crate::app::board::Board;
+use crate::app::csi_program;
 use crate::app::parts::{self, MakeCamera};
-use crate::config::{CameraSource, Config, EncoderKind, RearSource};
+use crate::config::{CameraSource, Config, EncoderKind};
 use crate::hal::csi;
 use crate::hal::sim::SimView;
 
@@ -38,7 +39,8 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
     if let Some(make) = rear.map_err(|fatal| fatal.text).transpose() {
         lines.push(("rear", frames(make)));
     }
-    if is_csi(config) {
+    // Without libcamera the camera's own line has said why.
+    if csi_program::is_wanted(config) && csi::built_for().is_some() {
         lines.extend(listed("csi", csi::findings()));
     }
     if config.camera.source == CameraSource::V4l {
@@ -59,11 +61,6 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
 /// Whether the camera's own line says it already.
 fn is_told(found: &Finding, camera: &str) -> bool {
     matches!(found, Err(why) if camera.contains(why.as_str()))
-}
-
-fn is_csi(config: &Config) -> bool {
-    let rear = config.camera.rear.as_ref().map(|rear| rear.source);
-    config.camera.source == CameraSource::Libcamera || rear == Some(RearSource::Libcamera)
 }
 
 /// The cameras there are; if there is none, the reasons are one line, for they are one fault.
@@ -170,6 +167,6 @@ mod tests {
             let words = finding.as_ref().unwrap();
             assert!(words.contains("1280x720"), "{name}: {words}");
         }
-        assert!(!is_csi(&built_in()));
+        assert!(!csi_program::is_wanted(&built_in()));
     }
 }

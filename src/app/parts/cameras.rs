@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::{MakeCamera, not_built, video_devices};
 use crate::app::Fatal;
 use crate::app::board::Board;
+use crate::app::csi_program;
 use crate::config::{Camera as Settings, CameraSource, Config, Rear, RearSource};
 use crate::hal::csi;
 use crate::hal::pair::{Pair, Rules};
@@ -113,7 +114,7 @@ fn front(settings: &Settings, view: &Arc<SimView>, board: &Arc<Board>) -> Result
         }
         CameraSource::Sim => Ok(sim(settings, view, |camera| camera)),
         CameraSource::V4l => video_devices::webcam(settings, turn),
-        CameraSource::Libcamera => Err(not_built("camera.source", settings.source.word())),
+        CameraSource::Libcamera => Ok(no_libcamera()),
     }
 }
 
@@ -134,9 +135,8 @@ fn behind(
             Ok(csi(csi_settings(settings, which, turn), board))
         }
         RearSource::Sim => Ok(sim(settings, view, SimCamera::looking_back)),
-        RearSource::None | RearSource::Libcamera => {
-            Err(not_built("camera.rear.source", rear.source.word()))
-        }
+        RearSource::Libcamera => Ok(no_libcamera()),
+        RearSource::None => Err(not_built("camera.rear.source", rear.source.word())),
     }
 }
 
@@ -154,6 +154,16 @@ fn sim(settings: &Settings, view: &Arc<SimView>, turn: fn(SimCamera) -> SimCamer
 fn csi(settings: csi::CsiSettings, board: &Arc<Board>) -> Open {
     let desk = Arc::clone(&board.eyes.desk);
     Arc::new(move || csi::open(&settings, Arc::clone(&desk)))
+}
+
+/// Never opens: the car runs without a picture, and says why.
+fn no_libcamera() -> Open {
+    Arc::new(|| {
+        Err(CameraError::Unsupported {
+            camera: "libcamera".to_owned(),
+            why: csi_program::why_not().to_owned(),
+        })
+    })
 }
 
 fn which(id: Option<&String>, index: u32) -> csi::Which {

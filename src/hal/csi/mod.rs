@@ -9,10 +9,10 @@
 //!                       └▶ absent  (without): an error that says so              survey, advice ─▶ doctor
 //! ```
 //!
-//! The program is linked against one minor release of libcamera ([`built_for`]). Loading it while it runs was rejected: its
-//! C++ interface has data and classes in it, which nothing but the linker can bind. So on a system with another release the
-//! loader says that it misses `libcamera.so.0.7` before any line of ours runs; the card image is checked for that when it is
-//! made (`scripts/build-pi.sh` prints what the program wants).
+//! A program with the feature is linked against one minor release of libcamera ([`built_for`]). Loading it while it runs was
+//! rejected: its C++ interface has data and classes in it, which nothing but the linker can bind. On a system with another
+//! release the loader ends such a program before any line of ours runs. So it is a second program, and the one that everything
+//! starts is built without (`app::csi_program`, `scripts/build-pi.sh`).
 //!
 //! Promises: nothing is opened before [`open`]; an error says what to do.
 //! Knows nothing of: encoders; which camera is shown.
