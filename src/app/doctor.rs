@@ -1,7 +1,7 @@
 //! `spidercar doctor`: tries each part by itself, and says what to do about the one that fails.
 //!
 //! ```text
-//!   board, pwm, i2c ─▶ outputs ─▶ camera ─▶ encoder ─▶ clock ─▶ way to the Spider ─▶ sensors     one line each, worst first to mend
+//!   board, pwm, i2c ─▶ outputs ─▶ camera ─▶ encoder ─▶ Wi-Fi ─▶ clock ─▶ way to the Spider ─▶ sensors     one line each
 //! ```
 //!
 //! The parts are the ones that `run` would use, made the same way, so what works here works there. The
@@ -33,6 +33,7 @@ mod load;
 mod magnet;
 mod mover;
 mod person;
+mod radio;
 mod sensors;
 mod steps;
 mod walk;
@@ -87,6 +88,7 @@ fn look(config: &Config) -> Result<(), Fatal> {
     let mut checks = hands::checks(config);
     checks.extend([("outputs", outputs(config, &view))]);
     checks.extend(eyes::checks(config, &view));
+    checks.extend(radio::checks());
     checks.extend([("clock", wall_clock()), ("spider", way::spider(config))]);
     checks.extend(sensors::checks(config));
     let lines = checks
