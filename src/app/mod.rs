@@ -10,6 +10,7 @@
 //!
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
+pub mod addresses;
 pub mod ask;
 pub mod black_box;
 pub mod board;

@@ -6,6 +6,7 @@
 //! Promises: as for `app`. Knows nothing of: packets, pictures, pulses.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::parts::{self, actuators, chain, with_faults};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
-    Fatal, Shared, address, clock, csi_program, link, metrics, peer_options, runtime,
+    Fatal, Shared, address, addresses, clock, csi_program, link, metrics, peer_options, runtime,
     spider_options, video,
 };
 use crate::cli::Exit;
@@ -268,13 +269,21 @@ pub fn announce(spider: &Spider, config: &Config) {
     } else {
         ""
     };
+    let port = spider.plain.port();
+    let hosts = addresses::reachable(spider.plain.ip());
+    let mut hosts: Vec<_> = hosts
+        .into_iter()
+        .map(|host| SocketAddr::new(host, port).to_string())
+        .collect();
+    if hosts.is_empty() {
+        // No network yet; the car does not wait for one.
+        hosts.push(format!("ADDRESS-OF-THIS-CAR:{port}"));
+    }
     let mut out = std::io::stdout().lock();
-    // A closed stdout only means that nobody reads the address.
-    let _ = writeln!(
-        out,
-        "Drive it here:  http://{}/?channel={channel}{key}",
-        spider.plain
-    );
+    for host in hosts {
+        // A closed stdout only means that nobody reads the address.
+        let _ = writeln!(out, "Drive it here:  http://{host}/?channel={channel}{key}");
+    }
     let _ = out.flush();
 }
 
