@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From packages to a driven car: makes a card image, deploys into it, boots it on an emulated Pi 3B, drives (card_drive.py).
+# What deploy.sh does to images (check_*.py); then from packages to a driven car: makes a card image, deploys into it, boots it
+# on an emulated Pi 3B, drives (card_drive.py).
 #
 # usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
 # Runs where: an amd64 Debian, as root. Needs: what scripts/prepare.sh test installs; Debian's mirror the first time.
@@ -10,7 +11,7 @@
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    "" | -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
+    "" | -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$(realpath "$1")
@@ -19,7 +20,7 @@ export SPIDERCAR=$binary
 binary_pi=${2:-$("$here/../../scripts/build-pi.sh" --fast | tail -n 1)}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
 # What takes seconds comes first.
-(cd "$here" && python3 check_official.py && python3 check_wifi.py)
+(cd "$here" && python3 check_official.py && python3 check_wifi.py && python3 check_sudo.py)
 # The emulator's packages are fetched while there is a network.
 "$here/../../scripts/debian-root.sh" machine-qemu --arch amd64 qemu-system-arm qemu-system-x86 >/dev/null
 folder=$(mktemp -d)
