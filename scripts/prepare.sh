@@ -38,7 +38,7 @@ broken() {
     local index
     for index in "${!need_name[@]}"; do
         case " ${need_sets[index]} " in *" $what "*) ;; *) continue ;; esac
-        (set -e; "${need_try[index]}") </dev/null >"$scratch/try-$index" 2>&1 || echo "$index"
+        (trap - ERR; "${need_try[index]}") </dev/null >"$scratch/try-$index" 2>&1 || echo "$index"
     done
 }
 

@@ -8,7 +8,8 @@
 #     TRY       the function that uses it once and fails if it does not work; its last line of output is the reason
 #     AFTER     the function that runs when the packages were installed and before it is tried again
 #
-# A try does what the project does with the thing, as small as it can be: it never looks for a file or a package.
+# A try does what the project does with the thing, as small as it can be: it never looks for a file or a package. Its
+# last command decides; `set -e` does not hold in it.
 # Runs in: prepare.sh, with $scratch (a folder of its own), $cache and $top set, and no standard input.
 
 need_sets=() need_name=() need_packages=() need_try=() need_after=()
@@ -161,7 +162,7 @@ try_firefox() {
 }
 try_desktop() {
     local server display code=0
-    openbox --version && xdotool --version && command -v Xvfb
+    openbox --version && command -v Xvfb || return 1
     mkfifo "$scratch/display"
     Xvfb -displayfd 9 -screen 0 640x480x24 -nolisten tcp 9>"$scratch/display" &
     server=$!
@@ -185,7 +186,5 @@ try_pkg_config() { pkg-config --version; }
 # Certificates of Spiders.
 try_openssl() { openssl req -x509 -newkey ed25519 -nodes -subj /CN=x -keyout "$scratch/x" -out "$scratch/x.pem"; }
 try_util_linux() {
-    setpriv --version && flock --version && script --version
-    # Root is needed for namespaces of a machine where users may not make them.
-    unshare --version
+    setpriv --version && flock --version && script --version && unshare --version
 }
