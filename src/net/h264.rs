@@ -22,30 +22,10 @@ pub use depacketize::{Depacketizer, Unit};
 pub use packetize::{Packetizer, Payload};
 
 use crate::logic::units::Uptime;
+use crate::peer::nal::{self, FU_A, FU_START, STAP_A, kind as nal_type};
 
-/// spec: H.264 Table 7-1.
-const NAL_SLICE: u8 = 1;
-/// spec: H.264 Table 7-1.
-const NAL_IDR: u8 = 5;
-/// spec: H.264 Table 7-1.
-const NAL_SPS: u8 = 7;
-/// spec: H.264 Table 7-1.
-const NAL_PPS: u8 = 8;
-/// spec: H.264 Table 7-1.
-const NAL_DELIMITER: u8 = 9;
-/// spec: RFC 6184 Table 1.
-const STAP_A: u8 = 24;
-/// spec: RFC 6184 Table 1.
-const FU_A: u8 = 28;
-/// spec: RFC 6184 5.8, the start bit of an FU header.
-const FU_START: u8 = 0x80;
 /// spec: RFC 6184 5.8, the end bit of an FU header.
 const FU_END: u8 = 0x40;
-
-/// The type of a NAL unit, from its first byte.
-const fn nal_type(header: u8) -> u8 {
-    header & 0x1F
-}
 
 /// The time of a capture in RTP's 90 kHz; it wraps, as RTP's time does.
 #[must_use]

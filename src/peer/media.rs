@@ -16,10 +16,9 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use webrtc::error::Result;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
-use webrtc::peer_connection::{
-    MediaEngine, Registry, configure_nack, configure_rtcp_reports, configure_twcc,
-};
+use webrtc::peer_connection::{MediaEngine, Registry, configure_rtcp_reports, configure_twcc};
 
+use super::repair::{Answering, Asking};
 use super::tap::{Feedback, Tap};
 
 /// Ticks of an RTP video clock in a second. spec: RFC 6184 8.2.1.
@@ -125,7 +124,10 @@ pub(super) fn engine(codecs: &[Codec], feedback: Arc<Feedback>) -> Result<(Media
         uri: PLAYOUT_DELAY_URI.to_owned(),
     };
     engine.register_header_extension(low_delay, RtpCodecKind::Video, None)?;
-    let registry = configure_nack(Registry::new(), &mut engine);
+    // Not `configure_nack`: the stack's own asks and answers without bounds (`repair`).
+    let registry = Registry::new()
+        .with(Slot::NackResponder, Answering::new())
+        .with(Slot::NackGenerator, Asking::new(Arc::clone(&feedback)));
     let registry = configure_twcc(registry, &mut engine)?;
     let registry = configure_rtcp_reports(registry);
     // Last on the read side: every interceptor that acts on RTCP has seen it by then.

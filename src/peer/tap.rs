@@ -28,6 +28,21 @@ pub struct Feedback {
     remb_kbps: AtomicU32,
     packets: AtomicU64,
     key_frame_wanted: Notify,
+    gap: Notify,
+    arrived: AtomicU32,
+    arrived_bytes: AtomicU64,
+    lost: AtomicU32,
+}
+
+/// What has arrived of the other side's video since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Packets, repaired ones too.
+    pub packets: u32,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Packets that were missing when one behind them came, whether they were repaired later or not.
+    pub lost: u32,
 }
 
 impl Feedback {
@@ -55,6 +70,31 @@ impl Feedback {
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets.load(Ordering::Relaxed)
+    }
+
+    /// Waits until packets of the other side's video are given up: nothing can be decoded until a key frame comes.
+    pub async fn gap(&self) {
+        self.gap.notified().await;
+    }
+
+    /// What has arrived of the other side's video since the last call.
+    pub fn take_arrivals(&self) -> Arrivals {
+        Arrivals {
+            packets: self.arrived.swap(0, Ordering::Relaxed),
+            bytes: self.arrived_bytes.swap(0, Ordering::Relaxed),
+            lost: self.lost.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn gave_up(&self) {
+        self.gap.notify_one();
+    }
+
+    pub(super) fn video_arrived(&self, bytes: usize, lost: u32) {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        self.arrived_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.lost.fetch_add(lost, Ordering::Relaxed);
     }
 
     fn note(&self, packet: &dyn rtc::rtcp::Packet) {

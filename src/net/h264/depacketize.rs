@@ -20,9 +20,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{
-    FU_A, FU_END, FU_START, NAL_DELIMITER, NAL_IDR, NAL_PPS, NAL_SLICE, NAL_SPS, STAP_A, nal_type,
-};
+use super::{FU_A, FU_END, FU_START, STAP_A, nal, nal_type};
 
 /// choice: a quarter of a second at 2.5 Mb/s, longer than a retransmission takes.
 const WINDOW: u16 = 64;
@@ -225,16 +223,16 @@ impl Depacketizer {
             return;
         }
         self.known.add_all(draft.kinds);
-        let is_idr = draft.kinds.has(NAL_IDR);
-        let starts = is_idr && self.known.has(NAL_SPS) && self.known.has(NAL_PPS);
+        let is_idr = draft.kinds.has(nal::IDR);
+        let starts = is_idr && self.known.has(nal::SPS) && self.known.has(nal::PPS);
         let is_wanted = if draft.kinds.has_slice() {
             !self.waits_for_idr || starts
         } else {
-            draft.kinds.has(NAL_SPS) || draft.kinds.has(NAL_PPS)
+            draft.kinds.has(nal::SPS) || draft.kinds.has(nal::PPS)
         };
         if is_wanted {
             self.waits_for_idr &= !starts;
-            self.repeats_sps |= starts && draft.kinds.has(NAL_SPS);
+            self.repeats_sps |= starts && draft.kinds.has(nal::SPS);
             self.ready.push_back(Unit {
                 data: draft.data,
                 timestamp: draft.timestamp.unwrap_or(0),
@@ -259,7 +257,7 @@ impl Kinds {
 
     /// Any part of a picture: whole, partitioned, or IDR.
     fn has_slice(self) -> bool {
-        (NAL_SLICE..=NAL_IDR).any(|kind| self.has(kind))
+        (nal::SLICE..=nal::IDR).any(|kind| self.has(kind))
     }
 }
 
@@ -324,24 +322,22 @@ impl Draft {
     }
 }
 
-/// Whether an access unit can begin with this payload: a delimiter, an SPS, or (without SPS) a picture's first slice.
+/// Whether an access unit can begin with this payload.
+///
+/// What may stand first is listed in H.264 7.4.1.2.3. A delimiter always does. A sender that repeats its SPS puts one in
+/// front of each IDR, so only a packet with that SPS is known to lack nothing; of another sender the first slice does, or
+/// the SEI or PPS in front of it.
 fn begins_unit(payload: &[u8], with_sps: bool) -> bool {
-    // `first_mb_in_slice` is 0 where the first bit after the header is 1 (H.264 7.3.3 and 9.1).
-    let is_first_slice = |body: Option<&u8>| !with_sps && body.is_some_and(|byte| byte & 0x80 != 0);
-    let Some(header) = payload.first() else {
-        return false;
-    };
-    match nal_type(*header) {
-        NAL_SPS | NAL_DELIMITER => true,
-        NAL_SLICE | NAL_IDR => is_first_slice(payload.get(1)),
-        STAP_A => payload
-            .get(3..)
-            .is_some_and(|first| begins_unit(first, with_sps)),
-        FU_A => {
-            let starts = payload.get(1).is_some_and(|fu| fu & FU_START != 0);
-            starts && is_first_slice(payload.get(2))
+    let mut units = nal::begun(payload).peekable();
+    match units.peek() {
+        Some(first) if first.kind == nal::DELIMITER => true,
+        Some(first)
+            if !with_sps
+                && (first.is_first_slice() || matches!(first.kind, nal::SEI | nal::PPS)) =>
+        {
+            true
         }
-        _ => false,
+        _ => units.any(|unit| unit.kind == nal::SPS),
     }
 }
 

@@ -12,7 +12,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{FU_A, FU_END, FU_START, NAL_PPS, NAL_SPS, STAP_A, nal_type, nal_units};
+use super::{FU_A, FU_END, FU_START, STAP_A, nal, nal_type, nal_units};
 
 /// choice: what WebRTC stacks agree on; leaves room for headers, SRTP and TURN in the least MTU seen (1280).
 const MAX_PAYLOAD: usize = 1200;
@@ -149,7 +149,7 @@ impl Packetizer {
 
 fn is_parameter_set(nal: &[u8]) -> bool {
     nal.first()
-        .is_some_and(|header| matches!(nal_type(*header), NAL_SPS | NAL_PPS))
+        .is_some_and(|header| matches!(nal_type(*header), nal::SPS | nal::PPS))
 }
 
 #[cfg(test)]
