@@ -122,7 +122,7 @@ fn credential(said: &ServerSaid, outside: &dyn Outside) -> Result<Secret, (&'sta
 pub(super) fn secret_file(path: &str, outside: &dyn Outside) -> Result<Secret, String> {
     let bytes = outside
         .read(Path::new(path))
-        .map_err(|error| format!("{path} {}", cannot_read(&error)))?;
+        .map_err(|error| format!("{path} {}", cannot_read(Path::new(path), &error)))?;
     let text = core::str::from_utf8(&bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
     let line = text.trim();
     if line.is_empty() {

@@ -32,6 +32,7 @@ pub mod outside;
 pub mod problem;
 pub mod raw;
 pub mod relay;
+pub mod rights;
 pub mod schema;
 pub mod secret;
 pub mod settings;

@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::rights::denied;
+
 /// choice: the largest file that is read, ten times what a bundle of all public CAs takes.
 pub const LONGEST: u64 = 2 * 1024 * 1024;
 
@@ -30,7 +32,10 @@ pub trait Outside {
 }
 
 /// How a read that failed is told.
-pub(super) fn cannot_read(error: &Unreadable) -> String {
+pub(super) fn cannot_read(path: &Path, error: &Unreadable) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return format!("cannot be read: {}", denied(path));
+    }
     format!("cannot be read: {error}")
 }
 

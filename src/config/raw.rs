@@ -69,8 +69,10 @@ impl RawConfig {
             match outside.read(path) {
                 Ok(bytes) => raw.take_file(&name, &bytes),
                 Err(error) => {
-                    raw.problems
-                        .push(Problem::of_file(Origin::File(name), cannot_read(&error)));
+                    raw.problems.push(Problem::of_file(
+                        Origin::File(name),
+                        cannot_read(path, &error),
+                    ));
                 }
             }
         }

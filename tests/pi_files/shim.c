@@ -8,6 +8,7 @@
 //   I2C_FUNCS, _SLAVE, _TIMEOUT .. -> yes
 //   write, read on /dev/i2c-*      -> a chip with registers: bytes at 0x40 (PCA9685), 16 bits elsewhere (INA219, INA226)
 //   write on /sys/class/pwm/*      -> goes on to the file, and is written down
+//   nanosleep, clock_nanosleep     -> sleeps, and is written down if $SHIM_SLEEPS is set: "sleep 40 ms"
 //
 // $SHIM_LOG, if set: one line a write: "/sys/class/pwm/pwmchip0/pwm0/duty_cycle 1500000" or "i2c 40 06 00 00 70 01";
 // "i2c timeout 20 ms" for each bus that was opened and given a limit.
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GPIO_GET_CHIPINFO 0x8044B401ul
@@ -140,6 +142,27 @@ ssize_t read(int fd, void *data, size_t count) {
     static ssize_t (*real)(int, void *, size_t);
     if (!real) real = dlsym(RTLD_NEXT, "read");
     return is_i2c(path_of(fd)) ? i2c_read(fd, data, count) : real(fd, data, count);
+}
+
+static void slept(const struct timespec *span) {
+    char line[64];
+    if (!getenv("SHIM_SLEEPS")) return;
+    snprintf(line, sizeof line, "sleep %ld ms\n", span->tv_sec * 1000l + span->tv_nsec / 1000000l);
+    note(line);
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *span, struct timespec *rest) {
+    static int (*real)(clockid_t, int, const struct timespec *, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_nanosleep");
+    if (!(flags & TIMER_ABSTIME)) slept(span);
+    return real(clock, flags, span, rest);
+}
+
+int nanosleep(const struct timespec *span, struct timespec *rest) {
+    static int (*real)(const struct timespec *, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "nanosleep");
+    slept(span);
+    return real(span, rest);
 }
 
 int ioctl(int fd, unsigned long request, ...) {

@@ -10,20 +10,15 @@
 //! lines here. Knows nothing of: what a driver would see.
 //! Sources: Raspberry Pi documentation, "GPIO alternate functions" (BCM2835 datasheet 6.2, RP1 peripherals 3.1.1).
 
-use std::fs;
-
 use rppal::gpio::{Gpio, Mode};
-use rppal::system::{DeviceInfo, SoC};
 
 use super::Finding;
 use crate::app::parts::chain;
 use crate::config::Config;
 use crate::config::hardware::{HbridgeSteering, Wiring};
 use crate::config::words::PwmKind;
+use crate::hal::pi::board::{Board, Chip};
 use crate::hal::pi::{self, scan};
-
-/// Where the kernel shows PWM chips.
-const PWM_CLASS: &str = "/sys/class/pwm";
 
 /// A line for each thing that these outputs stand on.
 pub(super) fn checks(config: &Config) -> Vec<(&'static str, Finding)> {
@@ -34,7 +29,7 @@ pub(super) fn checks(config: &Config) -> Vec<(&'static str, Finding)> {
         Wiring::Pwm(_) | Wiring::Pca9685(_) | Wiring::Hbridge(_) => {
             let board = pi::board();
             let line = match &board {
-                Ok(board) => Ok(format!("{}, {}", board.model(), board.soc())),
+                Ok(board) => Ok(format!("{}, {}", board.model, board.chip)),
                 Err(err) => Err(chain(err)),
             };
             lines.push(("pi", line));
@@ -68,23 +63,17 @@ fn hardware_pins(wiring: &Wiring) -> Vec<u8> {
     }
 }
 
-/// The PWM chips there are, and whether each pin is switched to its channel: an overlay that names another pin looks
+/// The PWM chip of the header, and whether each pin is switched to its channel: an overlay that names another pin looks
 /// right everywhere else, and the wire stays dead.
-fn pwm(board: &DeviceInfo, pins: &[u8]) -> Finding {
-    let mut chips: Vec<String> = fs::read_dir(PWM_CLASS)
-        .map_err(|err| {
-            format!("{PWM_CLASS}: {err}; put dtoverlay=pwm-2chan into config.txt (board/README.md)")
-        })?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    chips.sort();
+fn pwm(board: &Board, pins: &[u8]) -> Finding {
+    let chip = pi::pwm::Chip::of(board).map_err(|err| err.to_string())?;
     let gpio = Gpio::new().map_err(|err| format!("pins cannot be looked at: {err}"))?;
     for pin in pins {
         let mode = gpio
             .get(*pin)
             .map_err(|err| format!("BCM {pin}: {err}"))?
             .mode();
-        if Some(mode) != pwm_mode(board.soc(), *pin) {
+        if Some(mode) != pwm_mode(board.chip, *pin) {
             return Err(format!(
                 "BCM {pin} is switched to {mode} and not to its PWM channel; the overlay in config.txt names other pins, \
                  or audio has taken the channel (dtparam=audio=off)"
@@ -93,14 +82,14 @@ fn pwm(board: &DeviceInfo, pins: &[u8]) -> Finding {
     }
     Ok(format!(
         "{}; BCM {pins:?} are switched to PWM",
-        chips.join(", ")
+        chip.folder().display()
     ))
 }
 
 /// The alternate function with which a pin is its PWM channel.
-fn pwm_mode(soc: SoC, pin: u8) -> Option<Mode> {
-    match (soc, pin) {
-        (SoC::Bcm2712, 18 | 19) => Some(Mode::Alt3),
+fn pwm_mode(chip: Chip, pin: u8) -> Option<Mode> {
+    match (chip, pin) {
+        (Chip::Bcm2712, 18 | 19) => Some(Mode::Alt3),
         (_, 12 | 13) => Some(Mode::Alt0),
         (_, 18 | 19) => Some(Mode::Alt5),
         _ => None,

@@ -203,7 +203,7 @@ impl Meaning<'_> {
     /// A PEM file that holds at least one block of the wanted kind.
     fn pem(&mut self, id: Id, path: &str, wanted: &str) -> Found<Vec<u8>> {
         let judged = match self.outside.read(Path::new(path)) {
-            Err(error) => Err(cannot_read(&error)),
+            Err(error) => Err(cannot_read(Path::new(path), &error)),
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(wanted);

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! The drivers ([`servo`], [`pca9685`], [`hbridge`], [`soft_pwm`]) are generic over the embedded-hal traits, so they are
-//! tested without a board; only [`pwm`], [`pins`] and this file know rppal, which is retired upstream (July 2025, up to
-//! Pi 5), so that another crate can take its place here.
+//! tested without a board; only [`pins`], [`board`](mod@board) and this file know rppal, which is retired upstream (July
+//! 2025, up to Pi 5), so that another crate can take its place here.
 //!
 //! By symptom:
 //! - *this is no Raspberry Pi*: the program runs on something else, or the device tree is not mounted.
-//! - */sys/class/pwm/pwmchip0 is not there*: the PWM overlay is missing in `config.txt`; see `board/`.
+//! - *has no PWM chip of the header*: the PWM overlay is missing in `config.txt`; see `board/`.
 //! - *permission denied*: the user is not in the group `gpio` (pins, PWM) or `i2c` (bus), or the udev rule is missing.
 //! - */dev/i2c-1 is not there*: `dtparam=i2c_arm=on` is missing in `config.txt`, or the module `i2c-dev`.
 //!
@@ -26,16 +26,18 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 
 use rppal::i2c::I2c;
-use rppal::system::DeviceInfo;
 
 use super::car::{Car, Pulses};
 use super::{Actuators, Source};
 use crate::config::hardware::{Hbridge, HbridgeSteering, Motor, Pca9685, Pwm, Wiring};
+use crate::config::rights;
 use crate::config::words::PwmKind;
 
 pub mod battery;
+pub mod board;
 pub mod hbridge;
 pub mod lap;
 pub mod line;
@@ -47,6 +49,7 @@ pub mod servo;
 pub mod shared;
 pub mod soft_pwm;
 
+pub use board::board;
 use hbridge::{Bridge, HalfBridge, Steerer};
 use line::Line;
 use servo::{Servo, Servos};
@@ -92,20 +95,6 @@ impl Error for OpenError {
     }
 }
 
-/// The board that this program runs on.
-///
-/// # Errors
-/// It is none that rppal knows.
-pub fn board() -> Result<DeviceInfo, OpenError> {
-    DeviceInfo::new().map_err(|_| {
-        OpenError::NoPi(
-            "this is no Raspberry Pi (neither /proc/cpuinfo nor /sys/firmware/devicetree names one); \
-             use drive.output = \"sim\" here"
-                .to_owned(),
-        )
-    })
-}
-
 /// Opens the outputs of a wiring.
 ///
 /// # Errors
@@ -134,6 +123,7 @@ pub fn outputs(wiring: &Wiring) -> Result<Box<dyn Actuators>, OpenError> {
 
 fn servos(settings: &Pwm) -> Result<Servos<Line>, OpenError> {
     let mut lines = Lines::new(settings.kind)?;
+    lines.prepare(&[settings.throttle_pin, settings.steering_pin]);
     Ok(Servos {
         throttle: Servo::new(lines.open(settings.throttle_pin, settings.period)?),
         steering: Servo::new(lines.open(settings.steering_pin, settings.period)?),
@@ -166,7 +156,7 @@ pub fn i2c_bus(bus: u8) -> Result<I2c, OpenError> {
                 "/dev/i2c-{bus} is not there; put dtparam=i2c_arm=on into config.txt, load i2c-dev, restart"
             ),
             rppal::i2c::Error::Io(err) if err.kind() == std::io::ErrorKind::PermissionDenied => {
-                format!("/dev/i2c-{bus} may not be opened; the user must be in the group i2c")
+                rights::denied(Path::new(&format!("/dev/i2c-{bus}")))
             }
             rppal::i2c::Error::Io(_)
             | rppal::i2c::Error::InvalidSlaveAddress(_)
@@ -193,6 +183,11 @@ fn open_bus(bus: u8) -> Result<I2c, rppal::i2c::Error> {
 fn bridge(settings: &Hbridge) -> Result<Shared<Bridge<rppal::gpio::OutputPin, Line>>, OpenError> {
     let gpio = pins::gpio()?;
     let mut lines = Lines::new(settings.pwm)?;
+    let second = match settings.steering {
+        HbridgeSteering::Skid(right) => right.speed_pin,
+        HbridgeSteering::Servo { pin, .. } => pin,
+    };
+    lines.prepare(&[settings.motor.speed_pin, second]);
     let mut motor = |motor: Motor| -> Result<_, OpenError> {
         Ok(HalfBridge::new(
             pins::output(&gpio, motor.forward_pin)?,
@@ -237,6 +232,13 @@ impl Lines {
             PwmKind::Software => LinesOf::Software(pins::gpio()?),
         };
         Ok(Self { kind })
+    }
+
+    /// Asks for all channels before the first one is waited for: udev gives rights to them at one time.
+    fn prepare(&mut self, pins: &[u8]) {
+        if let LinesOf::Hardware(chip) = &mut self.kind {
+            chip.prepare(pins);
+        }
     }
 
     fn open(&mut self, pin: u8, period: core::time::Duration) -> Result<Line, OpenError> {

@@ -6,32 +6,51 @@
 //! Promises: a pin that was opened has its first level until it is written; a pin is opened once. Knows nothing of: what it switches.
 //! Sources: rppal `gpio` documentation ("Reset on drop", "Exclusive access").
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
 use rppal::gpio::{Error, Gpio, OutputPin, Pin};
 
 use super::OpenError;
+use crate::config::rights;
+
+/// Devices through which pins are reached: registers before Pi 5, registers of the RP1, the chip's label.
+const DEVICES: [&str; 3] = ["/dev/gpiomem", "/dev/gpiomem0", "/dev/gpiochip0"];
 
 /// The board's pins.
 ///
 /// # Errors
 /// They are not there, or may not be used.
 pub fn gpio() -> Result<Gpio, OpenError> {
-    super::board()?;
+    let board = super::board()?;
     Gpio::new().map_err(|source| OpenError::Device {
         what: match &source {
-            Error::PermissionDenied(path) => {
-                format!("{path} may not be opened; the user must be in the group gpio")
-            }
-            Error::UnknownModel
+            Error::UnknownModel => format!(
+                "the GPIO pins of {:?} cannot be reached yet (rppal 0.22 does not know this model); hardware PWM and a PCA9685 \
+                 without enable_pin need none",
+                board.model
+            ),
+            Error::PermissionDenied(_)
             | Error::PinUsed(_)
             | Error::PinNotAvailable(_)
             | Error::Io(_)
-            | Error::ThreadPanic => {
+            | Error::ThreadPanic => denied().unwrap_or_else(|| {
                 "the GPIO pins cannot be used; are /dev/gpiomem (/dev/gpiomem0 on a Pi 5) and /dev/gpiochip0 there?"
                     .to_owned()
-            }
+            }),
         },
         source: Box::new(source),
     })
+}
+
+/// What is said about the first device of the pins that this user may not open; rppal names another one, or none.
+fn denied() -> Option<String> {
+    let path = DEVICES.map(Path::new).into_iter().find(|path| {
+        let opened = File::options().read(true).write(true).open(path);
+        opened.is_err_and(|err| err.kind() == ErrorKind::PermissionDenied)
+    });
+    path.map(rights::denied)
 }
 
 /// An output that is low, and stays as it is when it is dropped.

@@ -1,8 +1,14 @@
-//! Which channel a pin has, which chip is the header's, and the bytes of a pulse. The whole way through rppal is tested
-//! with a board's files by `tests/board_files_ns` (a mount namespace), for rppal's paths are fixed.
+//! Which channel a pin has, which chip is the header's, and the bytes of a pulse. The whole way is tested with a board's
+//! files by `tests/pi_files_e2e.rs` (a mount namespace).
 
 use std::os::unix::fs::symlink;
 
+use std::error;
+
+use embedded_hal::pwm::SetDutyCycle;
+
+use super::board::Chip as Soc;
+use super::line::runs;
 use super::*;
 
 fn folder(name: &str) -> PathBuf {
@@ -17,27 +23,60 @@ fn pins_have_the_channels_of_their_board() {
     let pins = [12, 13, 17, 18, 19];
     let of = |soc| pins.map(|pin| channel_of(soc, pin));
     let old = [Some(0), Some(1), None, Some(0), Some(1)];
-    for soc in [SoC::Bcm2835, SoC::Bcm2837A1, SoC::Bcm2837B0, SoC::Bcm2711] {
+    for soc in [Soc::Bcm2835, Soc::Bcm2836, Soc::Bcm2837, Soc::Bcm2711] {
         assert_eq!(of(soc), old, "{soc}");
     }
-    assert_eq!(of(SoC::Bcm2712), [Some(0), Some(1), None, Some(2), Some(3)]);
+    assert_eq!(of(Soc::Bcm2712), [Some(0), Some(1), None, Some(2), Some(3)]);
 }
 
-#[test]
-fn a_pi_5_takes_the_block_of_the_header_and_not_the_fan() {
-    let class = folder("chips");
-    for (chip, device) in [
-        ("pwmchip0", "1f0009c000.pwm"),
-        ("pwmchip2", RP1_HEADER_BLOCK),
-    ] {
-        let real = class.join(format!("devices/{device}/pwm/{chip}"));
+/// A class folder with these chips.
+fn class(name: &str, chips: &[(&str, &str)]) -> PathBuf {
+    let class = folder(name);
+    for (chip, device) in chips {
+        let real = class.join(format!("../{name}-devices/{device}/pwm/{chip}"));
         fs::create_dir_all(&real).unwrap();
         symlink(&real, class.join(chip)).unwrap();
     }
-    assert_eq!(find(&class, SoC::Bcm2712), Some(2));
-    assert_eq!(find(&class, SoC::Bcm2711), Some(0));
-    assert_eq!(find(&class.join("nowhere"), SoC::Bcm2711), None);
-    fs::remove_dir_all(class).unwrap();
+    class
+}
+
+#[test]
+fn each_board_takes_the_block_of_its_header_whatever_its_number() {
+    for soc in [
+        Soc::Bcm2835,
+        Soc::Bcm2836,
+        Soc::Bcm2837,
+        Soc::Bcm2711,
+        Soc::Bcm2712,
+    ] {
+        let class = class(
+            "chips",
+            &[
+                ("pwmchip0", "1f0009c000.pwm"),
+                ("pwmchip1", "fe20c800.pwm"),
+                ("pwmchip7", header_block(soc)),
+            ],
+        );
+        assert_eq!(find(&class, soc).unwrap(), class.join("pwmchip7"), "{soc}");
+        fs::remove_dir_all(class).unwrap();
+    }
+}
+
+#[test]
+fn without_the_header_s_block_no_chip_is_taken_and_the_overlay_is_named() {
+    for soc in [Soc::Bcm2837, Soc::Bcm2711, Soc::Bcm2712] {
+        let others = class(
+            "others",
+            &[("pwmchip0", "1f0009c000.pwm"), ("pwmchip1", "fe20c800.pwm")],
+        );
+        let said = find(&others, soc).unwrap_err().to_string();
+        assert!(said.contains("dtoverlay=pwm-2chan"), "{said}");
+        assert!(said.contains(header_block(soc)), "{said}");
+        assert!(said.contains("pwmchip0 is of 1f0009c000.pwm"), "{said}");
+        let said = find(&others.join("nowhere"), soc).unwrap_err().to_string();
+        assert!(said.contains("there is no chip at all"), "{said}");
+        fs::remove_dir_all(others).unwrap();
+    }
 }
 
 #[test]
