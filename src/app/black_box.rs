@@ -1,8 +1,8 @@
 //! What led to a stop, as a file that `spidercar replay` can run again.
 //!
 //! ```text
-//!   recorder ──record──▶ [thread] ──▶ stop-1766534400123-silence.jsonl.part ──rename──▶ stop-….jsonl
-//!            ◀──empty───                                                     the newest 20 are kept
+//!   recorder ──record──▶ [thread] ──▶ stop-000021-silence.jsonl.part ──rename──▶ stop-….jsonl
+//!            ◀──empty───                                              the newest 20 are kept
 //!
 //!   {"spidercar":"0.1.0","format":2,"cause":"silence","at_us":12345678}
 //!   {"vehicle":{…}}                                  the state before the first step; then, for each step,
@@ -10,15 +10,18 @@
 //!   {"t_us":…,"health":7,"throttle_us":1655,"steering_us":1500,"state":"live","cause":"drive"}
 //! ```
 //!
-//! Promises: a file is whole or not there; nothing here can delay the control thread; a full disk is a log line.
-//! Knows nothing of: why the car stopped.
+//! A record's number is one more than the highest in the folder: a board without a clock of its own has yesterday's time
+//! after each start, and would take its newest record for its oldest. Earlier versions put the time where the number is;
+//! their files go on counting from there.
+//!
+//! *Invariants:* a file is whole or not there; the newest record is never the one that is removed; nothing here can delay
+//! the control thread; a full disk is a log line.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,12 @@ use crate::logic::vehicle::Vehicle;
 
 /// How many files are kept. choice: at a megabyte each, nothing to a card of gigabytes.
 const KEPT: usize = 20;
+
+/// What a file is called while it is written.
+const PART: &str = "jsonl.part";
+
+/// The highest number that counts. choice: a thousand times the milliseconds since 1970 that earlier versions wrote.
+const HIGHEST: u64 = 10_u64.pow(16);
 
 /// Version of the format.
 pub const FORMAT: u32 = 2;
@@ -129,10 +138,10 @@ fn keep(folder: &Path, records: &Receiver<Record>, empties: &SyncSender<[Box<Seg
 }
 
 fn write(folder: &Path, record: &Record) -> io::Result<PathBuf> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let unix_ms = since.map_or(0, |since| since.as_millis());
-    let path = folder.join(format!("stop-{unix_ms:013}-{}.jsonl", record.cause.word()));
-    let part = path.with_extension("jsonl.part");
+    let newest = records(folder)?.last().map_or(0, |(number, _)| *number);
+    let number = newest + 1;
+    let path = folder.join(format!("stop-{number:06}-{}.jsonl", record.cause.word()));
+    let part = path.with_extension(PART);
     let written = write_lines(&part, record).and_then(|()| fs::rename(&part, &path));
     if written.is_err() {
         let _ = fs::remove_file(&part); // half a record is none
@@ -187,19 +196,39 @@ fn step(entry: &Entry) -> Line {
     }
 }
 
-/// Removes the oldest records. Their names begin with the time, so the order of names is that of age.
-fn prune(folder: &Path) -> io::Result<()> {
-    let mut records: Vec<PathBuf> = fs::read_dir(folder)?
+/// The number and path of each record in a folder, the oldest first. Files of other names are nobody's business here.
+fn records(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found: Vec<(u64, PathBuf)> = fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            let begins = path
-                .file_stem()
-                .is_some_and(|stem| stem.as_encoded_bytes().starts_with(b"stop-"));
-            begins && path.extension().is_some_and(|ending| ending == "jsonl")
-        })
+        .filter_map(|path| Some((number(&path, "jsonl")?, path)))
         .collect();
-    records.sort();
-    let too_many = records.len().saturating_sub(KEPT);
-    records.iter().take(too_many).try_for_each(fs::remove_file)
+    found.sort();
+    Ok(found)
 }
+
+/// The number in `stop-NUMBER-CAUSE.ENDING`.
+fn number(path: &Path, ending: &str) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let inner = name.strip_prefix("stop-")?.strip_suffix(ending)?;
+    let (number, _) = inner.strip_suffix('.')?.split_once('-')?;
+    number.parse().ok().filter(|number| *number <= HIGHEST)
+}
+
+/// Removes the oldest records, and what a power cut left of one.
+fn prune(folder: &Path) -> io::Result<()> {
+    let records = records(folder)?;
+    let too_many = records.len().saturating_sub(KEPT);
+    for (_, path) in records.iter().take(too_many) {
+        fs::remove_file(path)?;
+    }
+    for entry in fs::read_dir(folder)?.flatten() {
+        if number(&entry.path(), PART).is_some() {
+            fs::remove_file(entry.path())?; // none is being written now
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

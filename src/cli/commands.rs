@@ -428,11 +428,11 @@ pub const COMMANDS: &[Command] = &[
         positional: &[one(
             "FILE",
             "FILE",
-            "A file that the black box wrote: stop-TIME-CAUSE.jsonl.",
+            "A file that the black box wrote: stop-NUMBER-CAUSE.jsonl; the highest number is the newest.",
         )],
         flags: &[],
         examples: &[(
-            "spidercar replay stop-1766534400123-silence.jsonl",
+            "spidercar replay stop-000021-silence.jsonl",
             "why did it stop?",
         )],
         exits: &[Exit::Done, Exit::Bug, Exit::BadConfig],
