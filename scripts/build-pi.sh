@@ -30,6 +30,8 @@ fail() {
     echo "build-pi: $*" >&2
     exit 1
 }
+[ "$(uname -m)" = x86_64 ] ||
+    fail "this builds on amd64, and here is $(uname -m): on an arm64 Debian trixie, a Pi among them, cargo builds both itself (\`cargo build --release\`, and with --features libcamera what is to be spidercar-csi)"
 flavour=release profile=(CARGO_PROFILE_RELEASE_DEBUG=line-tables-only)
 arguments=()
 for argument in "$@"; do

@@ -22,6 +22,12 @@ trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" end
 
 usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
+for tool in dpkg dpkg-deb apt-get apt-config; do
+    command -v $tool >/dev/null 2>&1 || {
+        echo "debian-root: there is no $tool here: this unpacks Debian's packages, and needs Debian or Ubuntu (a virtual machine or a container of it will do)" >&2
+        exit 1
+    }
+done
 said=("$@")
 name='' arch=$(dpkg --print-architecture) release=trixie newest='' variant=extract components=main database='' packages=()
 while [ $# -gt 0 ]; do
@@ -85,7 +91,7 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 options=(--aptopt="APT::Default-Release \"$prefer\"" --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"')
 while read -r option; do
     options+=(--aptopt="${option%;}")
-done < <(apt-config dump | grep -E '^Acquire::(http|https|ftp)::.|^Acquire::Check')
+done < <(apt-config dump | grep -E '^Acquire::(http|https|ftp)::.|^Acquire::Check' || true)
 
 if [ -n "$database" ]; then
     # The packages are still there when this hook runs; what dpkg keeps of a package is its control files and its list.

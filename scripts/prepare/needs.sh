@@ -31,6 +31,7 @@ need "card test" "cpio" "cpio" try_cpio
 need "card test" "xz" "xz-utils" try_xz
 need "card test" "losetup and mount" "mount" try_mount
 need "card test" "ssh and ssh-keygen" "openssh-client" try_ssh
+need "test" "zip, unzip and zstd" "zip unzip zstd" try_packers
 need "test" "Python 3.11 or newer with venv" "python3 python3-venv" try_python
 need "test" "Node.js 20 or newer" "nodejs npm" try_node after_node
 need "test" "npm" "npm" try_npm
@@ -100,6 +101,8 @@ try_sfdisk() {
 try_depmod() { depmod --version; }
 try_cpio() { echo prepare.sh | (cd "$top/scripts" && cpio -o -H newc --quiet) >"$scratch/cpio"; }
 try_xz() { echo x | xz | xz -d; }
+# Images come packed in these ways, too.
+try_packers() { echo x | zstd | zstd -d && echo x | zip -q - - | head -c 4 && command -v unzip; }
 try_mount() { losetup --version && mount --version; }
 try_ssh() {
     rm -f "$scratch/key"

@@ -286,7 +286,8 @@ def other_machines(report: Checks, bench: Bench, card: Path) -> None:
         drop = ("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
         report.say(bench.refused("CAP_SYS_ADMIN", *bench.options(card), before=drop))
     with report.check("no loop devices: one sentence"):
-        hide = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9 && ln -s /proc/self/fd /dev/fd && exec \"$@\""
+        nodes = " && ".join(f"mknod -m 666 /dev/{name} c 1 {minor}" for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)))
+        hide = f"mount -t tmpfs none /dev && {nodes} && ln -s /proc/self/fd /dev/fd && exec \"$@\""
         before = ("unshare", "--mount", "sh", "-c", hide, "sh")
         report.say(bench.refused("no loop device", *bench.options(card), before=before))
     tools = bench.folder / "tools"
@@ -296,13 +297,35 @@ def other_machines(report: Checks, bench: Bench, card: Path) -> None:
         tool(tools / "uname", "echo Darwin")
         report.say(bench.refused("needs Linux", *bench.options(card)))
         (tools / "uname").unlink()
+    with report.check("building for a Pi on another processor, and without Debian's tools: one sentence each"):
+        tool(tools / "uname", "echo aarch64")
+        said = script(bench, "build-pi.sh")
+        expect("build-pi: this builds on amd64, and here is aarch64" in said, said)
+        (tools / "uname").unlink()
+        bare = bench.folder / "bare"
+        bare.mkdir()
+        for name in ("bash", "env", "dirname"):
+            (bare / name).symlink_to(shutil.which(name) or "")
+        said = script(bench, "debian-root.sh", "NAME", "PACKAGE", path=str(bare))
+        expect("debian-root: there is no dpkg here" in said, said)
     with report.check("a disk without room for the copy: one sentence"):
-        small = bench.folder / "small"
+        small, heavy = bench.folder / "small", official.make(bench.folder / "heavy.img", files={"opt/ballast": "x" * 8_000_000})
         small.mkdir()
-        fill = f'mount -t tmpfs -o size=2m none "{small}" && cp --sparse=always "{card}" "{small}/card.img" 2>/dev/null; exec "$@"'
+        # Room for its 8 MB and the file systems' own, and not for all that twice.
+        fill = f'mount -t tmpfs -o size=14m none "{small}" && cp --sparse=always "{heavy}" "{small}/card.img" && exec "$@"'
         before = ("unshare", "--mount", "sh", "-c", fill, "sh")
         with_room = bench.options(small / "card.img")
         report.say(bench.refused("no room for a copy", *with_room, before=before))
+
+
+def script(bench: Bench, name: str, *options: str, path: str = "") -> str:
+    """Runs another script, which must fail; what it said."""
+    environment = {**bench.environment, **({"PATH": path} if path else {})}
+    done = subprocess.run(
+        ["/bin/bash", TOP / "scripts" / name, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
+    )
+    expect(done.returncode != 0, f"{name} ended with 0: {done.stdout[-300:]}")
+    return done.stdout
 
 
 def tool(path: Path, script: str) -> None:

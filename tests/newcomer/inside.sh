@@ -3,7 +3,8 @@
 #
 # usage: inside.sh KIND first|steps|whole     run by run.sh, as root of the newcomer's machine; see there for KIND
 # Prints a line a check, and at the first one that fails what was said.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 kind=$1 extent=$2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 tree=/home/maker/spidercar

@@ -18,7 +18,8 @@
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the roots, downloaded packages, what cargo built of other projects'
 #             crates for each release. Crates whose build asks the machine for something are built anew in each root.
 # Prints a line a check, with its seconds; exit code 0, 1 if one failed, 77 with the reason where it cannot run.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
