@@ -23,6 +23,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::{clock, link};
 use crate::logic::backoff::Backoff;
+use crate::logic::wire::decode;
 use crate::net::dial::{Address, Dial, DialError, DialEvent};
 use crate::net::h264::Depacketizer;
 use crate::net::subscribe::{OpenChannels, subscription};
@@ -30,9 +31,6 @@ use crate::peer::PeerOptions;
 
 /// How long a channel may stay away. choice: three times what a restarting car takes.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
-
-/// Groups of our own extension, which go to the channel where the newest counts.
-const EXTENSION_GROUPS: [&str; 6] = ["drive", "arm", "stop", "lease", "ping", "view"];
 
 /// What to watch.
 pub struct WatchOptions {
@@ -252,14 +250,45 @@ async fn commands(channels: OpenChannels) {
     }
 }
 
-/// The channel for a command: `drive` for our own groups where it is open, else `stream`.
+/// The channel for a command: `drive` for one of which the newest counts, where it is open, else `stream`.
 fn channel_for(line: &str, channels: &OpenChannels) -> Option<Arc<dyn DataChannel>> {
-    let group = serde_json::from_str::<serde_json::Value>(line)
-        .ok()
-        .and_then(|value| value.as_object()?.keys().next().cloned());
-    let is_extension = group.is_some_and(|group| EXTENSION_GROUPS.contains(&group.as_str()));
-    is_extension
+    goes_on_drive(line)
         .then(|| channels.get("drive"))
         .flatten()
         .or_else(|| channels.get("stream"))
+}
+
+/// A line that the car would not understand goes the way of the old commands.
+fn goes_on_drive(line: &str) -> bool {
+    decode(line.as_bytes()).is_ok_and(|incoming| incoming.newest_counts())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_newest_counts_of_goes_on_drive_and_all_else_on_stream() {
+        for (line, on_drive) in [
+            (
+                r#"{"drive":{"seq":1,"t_ms":1,"throttle":0,"steering":0,"lease":7}}"#,
+                true,
+            ),
+            (
+                r#"{"calibrate":{"seq":1,"t_ms":1,"lease":7,"wheels_up":1,"output":1,"us":1540}}"#,
+                true,
+            ),
+            (r#"{"arm":{"seq":1,"t_ms":1,"lease":7}}"#, true),
+            (r#"{"stop":{}}"#, true),
+            (r#"{"lease":{"id":7,"want":1}}"#, true),
+            (r#"{"ping":{"id":1,"t_ms":1}}"#, true),
+            (r#"{"view":{"lease":7,"rtt_ms":1,"age_ms":1}}"#, true),
+            (r#"{"motion":{"key":"forward","value":0}}"#, false),
+            (r#"{"speed":{"key":"maxSpeed","value":420}}"#, false),
+            (r#"{"later":1}"#, false),
+            ("junk", false),
+        ] {
+            assert_eq!(goes_on_drive(line), on_drive, "{line}");
+        }
+    }
 }

@@ -211,6 +211,28 @@ pub enum Incoming {
     TellCalibration,
 }
 
+impl Incoming {
+    /// Whether it travels on `drive`, where there is one: a lost one is replaced by the next, so it is never sent again.
+    ///
+    /// The others are said once and go the reliable way, on `stream`.
+    #[must_use]
+    pub const fn newest_counts(&self) -> bool {
+        match self {
+            Self::Drive(_)
+            | Self::Arm(_)
+            | Self::Stop
+            | Self::Lease(_)
+            | Self::Ping(_)
+            | Self::View(_) => true,
+            Self::Motion(_)
+            | Self::MaxSpeed { .. }
+            | Self::Camera(_)
+            | Self::Calibration(_)
+            | Self::TellCalibration => false,
+        }
+    }
+}
+
 /// Why a message was not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
