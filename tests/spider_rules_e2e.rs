@@ -262,6 +262,83 @@ async fn rule_10_the_codec_asked_for_is_taken_else_h264_else_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rule_10_a_viewer_without_the_published_codec_is_refused_in_words() {
+    let spider = inside(&[], NEVER).await;
+    let viewer_socket = async || {
+        socket(
+            &spider,
+            &format!("/live/ws/sub?channel={CHANNEL}&vcodec=h264"),
+        )
+        .await
+        .expect("the upgrade")
+    };
+    // One comes before the publisher, one after it, and one offers nothing that any publisher sends.
+    let mut early = viewer_socket().await;
+    let vp8 = offer_of(&[Codec::Vp8, Codec::Vp9]).await;
+    early.send("offer", &vp8).await.expect("sent");
+    next(&mut early, "answer").await;
+    let mut publisher = publisher_socket(&spider).await;
+    let h264 = offer_of(&[Codec::H264]).await;
+    publisher.send("offer", &h264).await.expect("sent");
+    next(&mut publisher, "answer").await;
+    let mut late = viewer_socket().await;
+    late.send("offer", &vp8).await.expect("sent");
+    let mut foreign = viewer_socket().await;
+    let av1 = vp8
+        .replace("VP8/90000", "AV1/90000")
+        .replace("VP9/90000", "H265/90000");
+    foreign.send("offer", &av1).await.expect("sent");
+    for viewer in [&mut early, &mut late, &mut foreign] {
+        let words = next(viewer, "error").await.data;
+        assert!(words.contains("cannot decode H.264"), "{words}");
+        until_dropped(viewer).await;
+    }
+}
+
+/// Watchers that ask for a key frame without end while somebody drives.
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_that_ask_for_key_frames_without_end_cost_the_publisher_few() {
+    let spider = inside(&[], NEVER).await;
+    let mut publisher = Party::publisher(&url(&spider), "")
+        .await
+        .expect("a session");
+    publisher.until_saw("connected").await;
+    let mut video = publisher.video.take().expect("a publisher has video");
+    let mut watchers = Vec::new();
+    for _ in 0..4 {
+        watchers.push(Party::viewer(&url(&spider), "").await.expect("a session"));
+    }
+    let driver = Party::viewer(&url(&spider), "").await.expect("a session");
+    let commands = driver.open("stream").await;
+    let claim = r#"{"lease":{"id":7,"want":1}}"#;
+    let key_frame = Bytes::from_static(&[0, 0, 0, 1, 0x65, 0x88, 2, 3, 4, 5, 6, 7]);
+    // Newcomers are served first.
+    let deadline = std::time::Instant::now() + harness::PATIENCE;
+    while !watchers.iter().chain([&driver]).all(|one| one.saw("track")) {
+        assert!(std::time::Instant::now() < deadline, "no video");
+        commands.send_text(claim).await.expect("sent");
+        video
+            .send(&key_frame, clock::now(), || ())
+            .await
+            .expect("sent");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let started = std::time::Instant::now();
+    let before = publisher.feedback.key_frame_requests();
+    for _ in 0..150 {
+        commands.send_text(claim).await.expect("sent");
+        for watcher in &watchers {
+            watcher.ask_for_key_frame().await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let asked = publisher.feedback.key_frame_requests() - before;
+    // One in four seconds, one that was under way, and one for a viewer whose first wish was still open.
+    let most = 3 + u32::try_from(started.elapsed().as_secs() / 4).expect("a short test");
+    assert!(asked <= most, "{asked} requests in {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_11_12_pings_both_ways_and_nobody_has_to_answer() {
     let spider = inside(&[], Duration::from_millis(30)).await;
     let mut socket = publisher_socket(&spider).await;
@@ -423,7 +500,7 @@ async fn rule_19_a_viewer_may_come_before_the_publisher_and_gets_video_later() {
         .expect("a session");
     publisher.until_saw("connected").await;
     let mut video = publisher.video.take().expect("a publisher has video");
-    let key_frame = Bytes::from_static(&[0, 0, 0, 1, 0x65, 1, 2, 3, 4, 5, 6, 7]);
+    let key_frame = Bytes::from_static(&[0, 0, 0, 1, 0x65, 0x88, 2, 3, 4, 5, 6, 7]);
     let deadline = std::time::Instant::now() + harness::PATIENCE;
     while !viewer.saw("track") {
         assert!(
@@ -451,7 +528,7 @@ async fn rule_20_a_spider_may_hold_a_publisher_to_brate_and_ktime() {
         .expect("a session");
     publisher.until_saw("connected").await;
     let mut video = publisher.video.take().expect("a publisher has video");
-    let key_frame = Bytes::from_static(&[0, 0, 0, 1, 0x65, 1, 2, 3, 4, 5, 6, 7]);
+    let key_frame = Bytes::from_static(&[0, 0, 0, 1, 0x65, 0x88, 2, 3, 4, 5, 6, 7]);
     let deadline = std::time::Instant::now() + harness::PATIENCE;
     while publisher.feedback.remb_kbps() != Some(321) || publisher.feedback.key_frame_requests() < 3
     {

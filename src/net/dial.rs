@@ -32,6 +32,9 @@ use crate::peer::{Peer, PeerEvent, answer_in_kind, in_modern_dialect, unify_cred
 /// Candidates held back until the answer is there. choice: servers send about ten.
 const HELD_CANDIDATES: usize = 64;
 
+/// Characters of a server's error that are shown. choice: three lines of a terminal.
+const ERROR_WORDS: usize = 240;
+
 /// What concerns the caller.
 pub enum DialEvent {
     /// The peer is connected: ICE and DTLS are done.
@@ -244,6 +247,14 @@ impl Dial {
         };
         if let Heard::Joins(text) = heard {
             tracing::debug!(text, "joins"); // q 5: never parsed
+        }
+        if let Heard::Error(text) = heard {
+            let words: String = text
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(ERROR_WORDS)
+                .collect();
+            tracing::warn!("the Spider says: {words}"); // q 6: what it means is not known, a person may
         }
         let action = self.session.hear((self.clock)(), heard);
         self.act(action).await

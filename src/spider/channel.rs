@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use webrtc::data_channel::RTCDataChannelMessage;
 
 use super::MAX_SUBSCRIBERS;
-use super::relay::{Downlink, Uplink, lock};
+use super::relay::{Downlink, lock};
+use super::uplink::Uplink;
 use crate::peer::Codec;
 
 /// Signalling messages waiting to be written to one socket. choice: joins are the only burst.
@@ -24,6 +25,8 @@ pub(super) const OUTBOX_ROOM: usize = 16;
 pub(super) enum Note {
     /// Somebody joined or left; the text goes into `data`.
     Joins(String),
+    /// Leave now, and be told why.
+    Refuse(&'static str),
     /// Leave now; the reason goes to the log.
     Leave(&'static str),
 }
@@ -111,6 +114,11 @@ impl Channel {
             codec,
         });
         members.announce(id);
+        for subscriber in &members.subscribers {
+            if let Some(note) = codec.and_then(|codec| subscriber.downlink.unfit_for(codec)) {
+                let _ = subscriber.outbox.try_send(note); // a full outbox means a stuck socket
+            }
+        }
         drop(members);
         Ok((self.member(id), notes))
     }
@@ -267,7 +275,7 @@ mod tests {
             .publish(Arc::default(), None, false)
             .unwrap_or_else(|why| panic!("{why:?}"));
         let subscriber = channel
-            .subscribe(Downlink::new().0)
+            .subscribe(Downlink::new(None, Vec::new()).0)
             .unwrap_or_else(|why| panic!("{why:?}"));
         assert_eq!(
             joins(&mut notes),
@@ -287,12 +295,40 @@ mod tests {
     fn a_channel_has_room_for_a_stated_number_of_viewers() {
         let channel = Channels::default().get("a");
         let members: Vec<_> = (0..MAX_SUBSCRIBERS)
-            .map(|_| channel.subscribe(Downlink::new().0))
+            .map(|_| channel.subscribe(Downlink::new(None, Vec::new()).0))
             .collect();
         assert!(members.iter().all(Result::is_ok));
         assert_eq!(
-            channel.subscribe(Downlink::new().0).err(),
+            channel.subscribe(Downlink::new(None, Vec::new()).0).err(),
             Some(Refusal::Full)
         );
+    }
+
+    #[test]
+    fn rule_10_a_viewer_that_cannot_decode_what_is_published_is_told_so() {
+        let channel = Channels::default().get("a");
+        let view = |codec, offered: &[Codec]| {
+            let (downlink, _packets) = Downlink::new(codec, offered.to_vec());
+            channel
+                .subscribe(downlink)
+                .unwrap_or_else(|why| panic!("{why:?}"))
+        };
+        let (_a, mut blind) = view(Some(Codec::Vp8), &[Codec::Vp8, Codec::Vp9]);
+        let (_b, mut other) = view(Some(Codec::Vp8), &[Codec::Vp8, Codec::H264]);
+        let (_c, mut fit) = view(Some(Codec::H264), &[Codec::H264]);
+        let (_d, mut data_only) = view(None, &[]);
+        let _publisher = channel.publish(Arc::default(), Some(Codec::H264), false);
+        let told = |notes: &mut mpsc::Receiver<Note>| {
+            let all = joins(notes);
+            all.last().cloned().unwrap_or_default()
+        };
+        let words = told(&mut blind);
+        assert!(
+            words.starts_with("Refuse") && words.contains("H.264"),
+            "{words}"
+        );
+        assert!(told(&mut other).starts_with("Leave"));
+        assert!(told(&mut fit).starts_with("Joins"));
+        assert!(told(&mut data_only).starts_with("Joins"));
     }
 }

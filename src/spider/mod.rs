@@ -11,19 +11,25 @@
 //! ```
 //!
 //! One WebSocket = one peer = one role on one channel. Files: `serve` (addresses, TLS, routes),
-//! `session` (one WebSocket), `channel` (who is on a channel), `relay` (bytes across it), `fault`
+//! `session` (one WebSocket), `channel` (who is on a channel), `relay` (video and metrics to a viewer), `rewrite` (its RTP
+//! headers), `uplink` (commands to the publisher), `key_frames` (when it is asked for one), `ceiling`
+//! (how much it may send), `fault`
 //! (the ways in which a server can misbehave, for tests), `page` (the viewer's files).
 //!
 //! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
 //! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
 
+mod ceiling;
 mod channel;
 mod fault;
+mod key_frames;
 mod page;
 mod relay;
+mod rewrite;
 mod serve;
 mod session;
 mod tls;
+mod uplink;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

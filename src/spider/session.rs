@@ -26,7 +26,8 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSe
 
 use super::channel::{Channel, Member, Note};
 use super::fault::Fault;
-use super::relay::{Downlink, Uplink};
+use super::relay::Downlink;
+use super::uplink::Uplink;
 use super::{Faults, SpiderOptions};
 use crate::peer::{Codec, Peer, PeerEvent, answer_in_kind, has_one_ufrag, in_modern_dialect};
 
@@ -148,6 +149,8 @@ struct Session {
     downlink: Option<Arc<Downlink>>,
     notes: mpsc::Receiver<Note>,
     member: Option<Member>,
+    /// A `drive` of ours to a publisher was opened.
+    has_drive: bool,
     tasks: JoinSet<()>,
 }
 
@@ -188,6 +191,10 @@ impl Session {
                         }
                     }
                     Some(Note::Leave(why)) => return why,
+                    Some(Note::Refuse(words)) => {
+                        let _ = send(socket, "error", Some(words)).await; // it leaves all the same
+                        return words;
+                    }
                     Some(Note::Joins(_)) | None => {}
                 },
                 _ = pings.tick(), if socket_open => {
@@ -277,7 +284,7 @@ impl Session {
                 if !(ours_only && self.request.role == Role::Subscriber)
                     && let Ok(label) = channel.label().await
                 {
-                    self.attach(label, channel);
+                    self.taken(label, channel).await;
                 }
             }
             PeerEvent::Track(track) if self.request.role == Role::Publisher => {
@@ -294,20 +301,7 @@ impl Session {
 
     async fn connected(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         if self.request.role == Role::Subscriber {
-            let (channel, feedback) = (
-                Arc::downgrade(&self.channel),
-                Arc::clone(&self.peer.feedback),
-            );
-            self.tasks.spawn(async move {
-                loop {
-                    match channel.upgrade().map(|channel| channel.uplink()) {
-                        Some(Some(uplink)) => uplink.key_frame.notify_one(),
-                        Some(None) => {}
-                        None => return,
-                    }
-                    feedback.key_frame_wanted().await;
-                }
-            });
+            self.pass_on_key_frame_requests();
         }
         if self.options.faults.has(Fault::ServerOffer) {
             let offer = self
@@ -332,6 +326,14 @@ impl Session {
         self.tasks.abort_all();
         if let Err(err) = self.peer.pc.close().await {
             tracing::debug!(%err, "spider: closing a peer");
+        }
+        if let Some(uplink) = &self.uplink
+            && uplink.late() > 0
+        {
+            tracing::info!(
+                commands = uplink.late(),
+                "spider: drive commands were dropped because those before them had not left"
+            );
         }
         if let Some(downlink) = &self.downlink
             && downlink.dropped() > 0

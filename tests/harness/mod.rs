@@ -21,6 +21,7 @@ pub mod operator;
 pub mod pair;
 pub mod proxy;
 pub mod terminal;
+pub mod thin;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use spidercar::app::clock;
 use spidercar::config::Trust;
 use spidercar::net::dial::{Address, Dial, DialError, DialEvent};
@@ -13,6 +14,7 @@ use spidercar::peer::{Feedback, PeerOptions};
 use spidercar::spider::{Fault, Faults, Spider, SpiderOptions};
 use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_remote::TrackRemote;
 
 use super::{CHANNEL, until};
 
@@ -40,6 +42,7 @@ pub struct Party {
     pub events: Arc<Mutex<Vec<String>>>,
     pub feedback: Arc<Feedback>,
     pub video: Option<VideoOut>,
+    tracks: Arc<Mutex<Vec<Arc<dyn TrackRemote>>>>,
     tasks: JoinSet<()>,
 }
 
@@ -90,6 +93,7 @@ impl Party {
             events: Arc::default(),
             feedback,
             video,
+            tracks: Arc::default(),
             tasks: JoinSet::new(),
         };
         for (label, channel) in opened {
@@ -103,7 +107,10 @@ impl Party {
             Arc::clone(&party.heard),
             Arc::clone(&party.events),
         );
-        party.tasks.spawn(stay(dial, channels, heard, events));
+        let tracks = Arc::clone(&party.tracks);
+        party
+            .tasks
+            .spawn(stay(dial, channels, heard, events, tracks));
         Ok(party)
     }
 
@@ -135,6 +142,22 @@ impl Party {
             .any(|one| one.contains(event))
     }
 
+    /// Asks for a key frame on every track that came.
+    pub async fn ask_for_key_frame(&self) {
+        let tracks = self.tracks.lock().expect("not poisoned").clone();
+        for track in tracks {
+            let media_ssrc = track.ssrcs().await.first().copied().unwrap_or(0);
+            let request = PictureLossIndication {
+                sender_ssrc: 0,
+                media_ssrc,
+            };
+            track
+                .write_rtcp(vec![Box::new(request)])
+                .await
+                .expect("sent");
+        }
+    }
+
     pub async fn until_saw(&self, event: &str) {
         until(
             &format!(
@@ -152,6 +175,7 @@ async fn stay(
     channels: OpenChannels,
     heard: Arc<Mutex<Vec<Heard>>>,
     events: Arc<Mutex<Vec<String>>>,
+    tracks: Arc<Mutex<Vec<Arc<dyn TrackRemote>>>>,
 ) {
     let mut tasks = JoinSet::new();
     loop {
@@ -183,10 +207,8 @@ async fn stay(
             | DialEvent::SignallingOver {
                 keep_media: false, ..
             } => break,
-            DialEvent::Connected
-            | DialEvent::Disconnected
-            | DialEvent::Track(_)
-            | DialEvent::SignallingOver { .. } => {}
+            DialEvent::Track(track) => tracks.lock().expect("not poisoned").push(track),
+            DialEvent::Connected | DialEvent::Disconnected | DialEvent::SignallingOver { .. } => {}
         }
     }
     dial.close().await;

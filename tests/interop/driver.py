@@ -76,6 +76,10 @@ class Driver:
         """Sends a command."""
         self.to_write().channel.send(text)
 
+    def send_on(self, label: str, text: str) -> None:
+        """Sends a command on the channel of that label."""
+        self.to_write(label).channel.send(text)
+
     def metrics(self, group: str) -> list[dict]:
         """What came on any `metric` of that group."""
         inboxes = [box for boxes in (self.own, self.servers) if (box := boxes.get("metric"))]

@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use webrtc::data_channel::RTCDataChannelInit;
 use webrtc::peer_connection::RTCSessionDescription;
 
 use super::{End, FULL, Request, Role, Session, apply_remote, log_as, send};
@@ -31,7 +30,9 @@ use crate::peer::{
 use crate::spider::SpiderOptions;
 use crate::spider::channel::{Channel, Member, Note};
 use crate::spider::fault::Fault;
-use crate::spider::relay::{Downlink, METRIC_LABEL, Rewriter, Uplink, feed};
+use crate::spider::relay::{Downlink, METRIC_LABEL, cannot_decode, feed};
+use crate::spider::rewrite::Rewriter;
+use crate::spider::uplink::{DRIVE_LABEL, Uplink, newest_counts};
 
 /// Longest wait for local candidates. choice: host candidates take microseconds; a dead DNS does not.
 const GATHER_LIMIT: Duration = Duration::from_secs(2);
@@ -45,17 +46,33 @@ struct Place {
     packets: Option<mpsc::Receiver<rtp::Packet>>,
 }
 
-/// Rule 10: the codec that is published or was asked for, else H.264, else whatever is offered first.
-fn choose(request: &Request, channel: &Channel, offer: &str) -> Option<Codec> {
-    let offered = offered_codecs(offer);
-    let wanted = match request.role {
-        Role::Publisher => request.vcodec,
-        Role::Subscriber => channel.codec().or(request.vcodec),
-    };
-    wanted
+/// Rule 10: the codec that is published, and nothing else, to a viewer; else the one asked for, H.264, or the first offered.
+///
+/// `Err` is what to tell a viewer that cannot decode what is published. Without a publisher yet, `Channel::publish` looks.
+fn choose(
+    request: &Request,
+    channel: &Channel,
+    offered: &[Codec],
+    has_video: bool,
+) -> Result<Option<Codec>, &'static str> {
+    if request.role == Role::Subscriber && has_video && offered.is_empty() {
+        return Err(cannot_decode(channel.codec().unwrap_or(Codec::H264)));
+    }
+    if request.role == Role::Subscriber
+        && has_video
+        && let Some(published) = channel.codec()
+    {
+        return if offered.contains(&published) {
+            Ok(Some(published))
+        } else {
+            Err(cannot_decode(published))
+        };
+    }
+    Ok(request
+        .vcodec
         .filter(|codec| offered.contains(codec))
         .or_else(|| offered.contains(&Codec::H264).then_some(Codec::H264))
-        .or_else(|| offered.first().copied())
+        .or_else(|| offered.first().copied()))
 }
 
 fn publish(
@@ -76,11 +93,16 @@ fn publish(
     })
 }
 
-fn subscribe(channel: &Arc<Channel>, options: &SpiderOptions) -> Result<Place, End> {
+fn subscribe(
+    channel: &Arc<Channel>,
+    options: &SpiderOptions,
+    codec: Option<Codec>,
+    offered: Vec<Codec>,
+) -> Result<Place, End> {
     if channel.uplink().is_none() && options.faults.has(Fault::NeedPublisher) {
         return Err("fault: no publisher yet"); // rule 19
     }
-    let (downlink, packets) = Downlink::new();
+    let (downlink, packets) = Downlink::new(codec, offered);
     let joined = channel.subscribe(Arc::clone(&downlink));
     let (member, notes) = joined.map_err(|_| FULL)?;
     Ok(Place {
@@ -109,11 +131,19 @@ impl Session {
             tracing::warn!(%err, "spider: offer refused"); // rule 8
             "offer refused"
         })?;
-        let codec = choose(&request, &channel, offer);
+        let offered = offered_codecs(offer);
+        let codec = match choose(&request, &channel, &offered, offer.contains("m=video ")) {
+            Ok(codec) => codec,
+            Err(words) => {
+                tracing::warn!("spider: a viewer was refused: {words}");
+                send(socket, "error", Some(words)).await?;
+                return Err("it cannot decode what is published");
+            }
+        };
         // The place first: a client that may not join costs no peer.
         let place = match request.role {
             Role::Publisher => publish(&channel, codec, &options)?,
-            Role::Subscriber => subscribe(&channel, &options)?,
+            Role::Subscriber => subscribe(&channel, &options, codec, offered)?,
         };
         let peer_options = PeerOptions {
             ice_servers: Vec::new(),
@@ -132,6 +162,7 @@ impl Session {
             downlink: place.downlink,
             notes: place.notes,
             member: Some(place.member),
+            has_drive: false,
             tasks: JoinSet::new(),
         };
         let started = async {
@@ -314,19 +345,15 @@ impl Session {
         if self.request.role != Role::Subscriber {
             return Ok(());
         }
-        for label in [METRIC_LABEL, "stream", "drive"] {
-            let init = (label == "drive").then(|| RTCDataChannelInit {
-                ordered: false,
-                max_retransmits: Some(0),
-                ..Default::default()
-            });
+        for label in [METRIC_LABEL, "stream", DRIVE_LABEL] {
+            let init = (label == DRIVE_LABEL).then(newest_counts);
             let channel = self
                 .peer
                 .pc
                 .create_data_channel(label, init)
                 .await
                 .map_err(log_as("no channel"))?;
-            self.attach(label.to_owned(), channel);
+            self.attach(label.to_owned(), true, channel);
         }
         Ok(())
     }
