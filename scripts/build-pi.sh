@@ -3,8 +3,8 @@
 #
 # usage: build-pi.sh [--fast] [CARGO-BUILD-ARGUMENT...]
 #   --fast    for tests: no link-time optimisation and no debug information, so minutes less; the code is the same
-#   others    go to `cargo build` as they are: --profile NAME; with --example NAME and its like it is built once, with all
-#             features
+#   others    go to `cargo build` as they are: --profile NAME; with --example NAME and its like it is built once, with
+#             libcamera
 #
 #   work tree ──(read only)──┐                                                ┌─▶ spidercar      without libcamera
 #   ~/.cargo ────────────────┼──▶ Debian trixie (amd64), aarch64 compilers ───┤                  stripped + .debug + .needs
@@ -49,7 +49,7 @@ esac
 # What is built: features, name of the result.
 builds=("--features=libcamera spidercar-csi" "--features=default spidercar")
 case " ${arguments[*]} " in
-    *" --example"* | *" --bin"* | *" --test"* | *" --bench"* | *" --lib "* | *" --all-targets "*) builds=("--all-features") ;;
+    *" --example"* | *" --bin"* | *" --test"* | *" --bench"* | *" --lib "* | *" --all-targets "*) builds=("--features=libcamera") ;;
 esac
 if [ "$(id -u)" != 0 ]; then
     exec sudo --preserve-env=CARGO_HOME HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "$@"

@@ -170,3 +170,29 @@ fn unsafe_is_nowhere_but_in_the_files_named_for_it() {
         assert!(!has_unsafe || is_named, "{}", path.display());
     }
 }
+
+/// The environment is no second configuration: what a release reads there is the service manager's, the terminal's, or a
+/// variable that the configuration names.
+#[test]
+fn nothing_but_these_reads_the_environment() {
+    const MAY: [(&str, usize); 3] = [
+        ("src/app/notify.rs", 2),     // NOTIFY_SOCKET, WATCHDOG_*: sd_notify(3)
+        ("src/config/outside.rs", 1), // credential_env of the configuration
+        ("src/main.rs", 2),           // NO_COLOR, JOURNAL_STREAM: systemd.exec(5)
+    ];
+    let mut found = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
+    for path in found {
+        let code = code(&path);
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let times = code.matches("env::var").count();
+        let allowed = MAY
+            .iter()
+            .find(|(name, _)| path.ends_with(name))
+            .map_or(0, |(_, times)| *times);
+        assert_eq!(times, allowed, "{}", path.display());
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! It needs libcamera's virtual pipeline and the kernel's `vicodec`, so it runs in an emulated machine:
 //! `tests/machine/check_libcamera.py`. `vicodec` has the calls and the state machine of a Pi's encoder, and codes to FWHT,
-//! which [`V4l2Settings::overridden`] asks for. Its other device node decodes, so what comes out can be compared with what
+//! which these tests ask for. Its other device node decodes, so what comes out can be compared with what
 //! went in, pixel by pixel.
 //!
 //! ```text
@@ -72,12 +72,11 @@ fn camera() -> Box<dyn Camera> {
 }
 
 fn settings() -> V4l2Settings {
-    let settings = usual().overridden();
-    assert_eq!(
-        settings.coded, FWHT,
-        "run it with SPIDERCAR_TEST_ENCODER_FORMAT=FWHT"
-    );
-    settings
+    V4l2Settings {
+        coded: FWHT,
+        patience: PATIENCE,
+        ..usual()
+    }
 }
 
 fn source(frame: &Frame) -> &[u8] {

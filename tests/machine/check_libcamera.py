@@ -1,7 +1,7 @@
 """CSI cameras through the real libcamera, on a machine with its virtual pipeline.
 
     check_libcamera.py SPIDERCAR CAMERA-TEST COPY-TEST SPIDERCAR-FOR-AARCH64     called by run.sh; the first three were
-        built with the feature `libcamera` (scripts/with-libcamera.sh), the tests from tests/{csi_virtual,zero_copy}.rs
+        built with the features `libcamera` and `vicodec` (scripts/with-libcamera.sh), the tests from tests/{csi_virtual,zero_copy}.rs
 
 The tests are Rust and know nothing of machines; this is where they can run. The machine has an encoder of the kernel, too
 (vicodec.py). And the two programs for the Pi, the one that everything starts and the one with libcamera beside it
@@ -24,8 +24,6 @@ from pi3b import Pi3b
 # measured: the longest takes 150 s beside a load average of 7. choice: three times that.
 LIMIT = 450.0
 SAID = re.compile(r"(\d+ (?:pictures|openings).*|listed: .*)$")
-# What makes the program code to the format that `vicodec` has.
-FWHT = "SPIDERCAR_TEST_ENCODER_FORMAT=FWHT"
 
 # What a program for the Pi may want of libcamera: one release, as Raspberry Pi OS trixie has it.
 RELEASE = {"libcamera.so.0.7", "libcamera-base.so.0.7"}
@@ -48,11 +46,11 @@ def virtual(report: Checks) -> None:
                 report.say(f"{vm.boot_seconds:.1f} s")
             run_ignored(report, vm, "camera_test", LIMIT, measured)
             vm.check("mount -t debugfs debug /sys/kernel/debug")
-            run_ignored(report, vm, "copy_test", LIMIT, measured, FWHT)
+            run_ignored(report, vm, "copy_test", LIMIT, measured)
             with report.check("the program itself finds the encoder, and its pictures go there without a copy"):
                 sets = "--set camera.source=libcamera --set camera.fps=5 --set encoder.kind=v4l2m2m"
                 # Its exit code tells that an emulated encoder is slow.
-                said = vm.run(f"{FWHT} spidercar doctor {sets} 2>&1 | cat", LIMIT).text
+                said = vm.run(f"spidercar doctor {sets} 2>&1 | cat", LIMIT).text
                 found = re.search(r"encoder +(.* ms a frame by a device)", said)
                 expect(found and "way=import" in said and "are copied" not in said, said)
                 report.say(f"{found[1]}, emulated")

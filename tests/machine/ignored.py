@@ -17,19 +17,15 @@ def run_ignored(
     program: str,
     limit: float,
     measured: Callable[[list[str]], list[str]],
-    environment: str = "",
 ) -> None:
-    """A line of the report for each test. `measured` picks out of a test's output what its line tells.
-
-    `environment` is what the shell puts into it: `NAME=value`.
-    """
+    """A line of the report for each test. `measured` picks out of a test's output what its line tells."""
     tests = [line.split(":")[0] for line in machine.check(f"{program} --ignored --list") if line.endswith(": test")]
     with report.check("there are tests"):
         expect(tests, "the program lists none")
         report.say(str(len(tests)))
     for test in tests:
         with report.check(test.replace("_", " ")):
-            result = machine.run(f"{environment} {program} --ignored --exact --nocapture {test}", limit)
+            result = machine.run(f"{program} --ignored --exact --nocapture {test}", limit)
             expect(result.code == 0, f"exit code {result.code}\n{result.text}")
             expect("1 passed; 0 failed" in result.text, f"it did not run\n{result.text}")
             if said := measured(result.lines):

@@ -28,7 +28,7 @@ python3 "$here/check_laps.py" "$binary" "$laps" || worst $?
 cameras=$(mktemp -d)
 trap 'rm -rf "$cameras"' EXIT
 cd "$here/../.."
-built=$(scripts/with-libcamera.sh cargo test --locked --quiet --no-run --features libcamera --test csi_virtual \
+built=$(scripts/with-libcamera.sh cargo test --locked --quiet --no-run --features libcamera,vicodec --test csi_virtual \
     --test zero_copy --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 cp "$(grep '/spidercar$' <<<"$built")" "$cameras/spidercar"
 cargo build --locked --quiet

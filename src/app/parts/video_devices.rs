@@ -14,6 +14,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::MakeEncoder;
 use super::cameras::Open;
@@ -126,17 +127,29 @@ fn told(found: &[v4l2::encoder::Found], troubles: &[String]) -> Result<String, S
     }
 }
 
+/// What a device codes to, and how long it may take for a picture.
+#[cfg(not(feature = "vicodec"))]
+const CODED: (v4l2::FourCc, Duration) = (v4l2::FourCc::H264, V4l2Settings::PATIENCE);
+
+#[cfg(all(feature = "vicodec", not(debug_assertions)))]
+compile_error!("the feature vicodec is for tests: a release codes to H.264 and nothing else");
+
+/// The same in the tests' build: the kernel's test driver has the calls and the state machine of a Pi's encoder, and codes
+/// to a format that no viewer can show. choice: an emulated processor is some twenty times slower.
+#[cfg(feature = "vicodec")]
+const CODED: (v4l2::FourCc, Duration) = (v4l2::FourCc(*b"FWHT"), Duration::from_secs(20));
+
 fn settings(config: &Config) -> V4l2Settings {
-    let settings = V4l2Settings {
+    let (coded, patience) = CODED;
+    V4l2Settings {
         device: config.codec.device.clone(),
         fps: config.camera.fps,
         bitrate: config.spider.bitrate,
         profile: config.codec.profile,
         level: config.codec.level,
-        patience: V4l2Settings::PATIENCE,
-        coded: v4l2::FourCc::H264,
-    };
-    settings.overridden()
+        patience,
+        coded,
+    }
 }
 
 /// The hardware encoder, whose failures are counted.

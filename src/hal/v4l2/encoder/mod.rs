@@ -61,44 +61,13 @@ pub struct V4l2Settings {
     pub level: EncoderLevel,
     /// Longest wait for a unit.
     pub patience: Duration,
-    /// What to code to; anything but H.264 is for tests, see [`V4l2Settings::overridden`].
+    /// What to code to: H.264, or, in tests alone, what the kernel's test driver `vicodec` has.
     pub coded: FourCc,
 }
 
 impl V4l2Settings {
     /// choice: thirty frames at 30 a second. The supervisor wants two seconds from a failure to the next picture.
     pub const PATIENCE: Duration = Duration::from_secs(1);
-
-    /// choice: an emulated processor is some twenty times slower.
-    const PATIENCE_OF_TESTS: Duration = Duration::from_secs(20);
-
-    /// The same, but coding to what the environment says: the kernel's test driver `vicodec` is a real encoder with the
-    /// same state machine, and its format is FWHT. The log says loudly that this is on.
-    #[must_use]
-    pub fn overridden(self) -> Self {
-        match std::env::var("SPIDERCAR_TEST_ENCODER_FORMAT") {
-            Ok(word) => self.coding_for_a_test(&word),
-            Err(_) => self,
-        }
-    }
-
-    fn coding_for_a_test(self, word: &str) -> Self {
-        let Ok(coded) = <[u8; 4]>::try_from(word.as_bytes()) else {
-            tracing::error!(
-                "SPIDERCAR_TEST_ENCODER_FORMAT={word:?} is no name of a format; it is ignored"
-            );
-            return self;
-        };
-        let coded = FourCc(coded);
-        tracing::error!(
-            "SPIDERCAR_TEST_ENCODER_FORMAT is set: video is coded as {coded}, which no viewer can show; this is a test"
-        );
-        Self {
-            coded,
-            patience: Self::PATIENCE_OF_TESTS,
-            ..self
-        }
-    }
 }
 
 /// What the encoder has done since it was made.
