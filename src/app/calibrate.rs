@@ -22,8 +22,9 @@ use std::thread;
 
 use super::chassis::{Chassis, Person, found};
 use super::keeper::mend;
+use super::lasting::not_lasting;
 use super::learned::Learned;
-use super::lock::Locks;
+use super::lock::{Locks, StateLock};
 use super::state_file::StateFile;
 use super::{Fatal, clock, run};
 use crate::cli::{CalibrateWish, Exit};
@@ -110,14 +111,17 @@ fn keep(drive: &Drive, calibration: Option<Calibration>) -> Result<(), Fatal> {
                 "drive.state_file is not set: name the file in which the car keeps what it learns";
             Fatal::new(Exit::BadConfig, what)
         })?;
-    let _locks = Locks::take(drive)?;
+    let mut lock = StateLock::take(file.path())?;
     let found = file.read();
     mend(&file, &found);
     let learned = Learned {
         calibration,
         ..found.learned
     };
-    let stored = file.make_folder().and_then(|()| file.store(&learned));
+    let stored = file
+        .make_folder()
+        .and_then(|()| lock.hold())
+        .and_then(|()| file.store(&learned));
     stored.map_err(|err| {
         let path = file.path().display();
         let what = format!("drive.state_file = {path:?}: {err}; nothing was changed");
@@ -134,9 +138,13 @@ fn counts(drive: &Drive, learned: &Learned) -> Calibration {
 /// What counts, as the table of a configuration.
 fn shown(drive: &Drive, learned: &Learned) -> String {
     let from = if learned.calibration.is_some() {
-        "saved, in drive.state_file"
+        let file = drive.state_file.as_deref().map(StateFile::new);
+        match file.and_then(|file| not_lasting(file.folder())) {
+            None => "saved, in drive.state_file".to_owned(),
+            Some(why) => format!("saved, but only until power-off: drive.state_file: {why}"),
+        }
     } else {
-        "of the configuration; nothing is saved"
+        "of the configuration; nothing is saved".to_owned()
     };
     let limit = learned
         .max_speed

@@ -16,11 +16,12 @@ use std::sync::Arc;
 use super::black_box::BlackBox;
 use super::board::{Board, Stored};
 use super::control::{Control, Pace};
-use super::fault::{Faults, FaultyOutputs};
+use super::fault::{self, Faults};
 use super::gate::Gate;
 use super::guard::{Guard, GuardParts};
 use super::keeper::Keeper;
-use super::lock::Locks;
+use super::lasting::not_lasting;
+use super::lock::{Locks, OutputLock};
 use super::mailbox::Mailbox;
 use super::notify::Notify;
 use super::parts::actuators;
@@ -57,11 +58,11 @@ pub struct Chassis {
     pub board: Arc<Board>,
     /// What the simulated outputs do to the simulated picture.
     pub view: Arc<SimView>,
-    /// What is to fail on purpose.
-    pub faults: Arc<Faults>,
+    /// `None` for a car that does not fail on purpose.
+    pub faults: Option<Arc<Faults>>,
     /// The service manager.
     pub notify: Notify,
-    _locks: Locks,
+    _locks: Option<OutputLock>,
 }
 
 impl Chassis {
@@ -70,11 +71,14 @@ impl Chassis {
     /// # Errors
     /// Another program has the outputs; outputs that are missing; a thread that could not be made.
     pub fn start(config: &Config, person: Person) -> Result<Self, Fatal> {
-        let locks = Locks::take(&config.drive)?;
+        let Locks {
+            outputs: locks,
+            state,
+        } = Locks::take(&config.drive)?;
         let (file, found) = found(&config.drive);
         let drive = with_learned(&config.drive, &found);
         let view = Arc::new(SimView::default());
-        let faults = Faults::new(&config.sim.faults);
+        let faults = Faults::of(config);
         let outputs = actuators(&drive, &config.sim, &view)?;
         let now = clock::now();
         let mut vehicle = vehicle(config, person, &found);
@@ -82,7 +86,7 @@ impl Chassis {
         let spare = outputs.spare();
         // Faults stand before the gate, where a real thread would stall.
         let gated = Box::new(Gate::new(outputs, Arc::clone(&pulse)));
-        let outputs = Box::new(FaultyOutputs::new(gated, Arc::clone(&faults)));
+        let outputs = fault::outputs(gated, faults.as_ref());
         let mailbox = Mailbox::new();
         let first = vehicle.step(now, &Intent::default(), nothing_works_yet());
         let board = Board::new(&first.status, config.spider.bitrate);
@@ -128,11 +132,15 @@ impl Chassis {
                 );
                 Fatal::new(Exit::BadConfig, what)
             })?;
+            if let Some(why) = not_lasting(folder) {
+                tracing::warn!("failsafe.black_box: {why}");
+            }
         }
-        let keeper = match file {
-            Some(file) => {
+        let keeper = match file.zip(state) {
+            Some((file, lock)) => {
                 board.set_stored(Stored::OnTheWay);
-                Some(Keeper::start(file, found, Arc::clone(&board)).map_err(bug)?)
+                let started = Keeper::start(file, lock, found, Arc::clone(&board));
+                Some(started.map_err(bug)?)
             }
             None => None,
         };

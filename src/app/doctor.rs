@@ -17,10 +17,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::lasting::not_lasting;
 use super::lock::Locks;
+use super::state_file::StateFile;
 use super::{Fatal, chassis, clock, csi_program, parts};
 use crate::cli::{DoctorWish, Exit};
 use crate::config::Config;
+use crate::config::hardware::Wiring;
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::logic::spread::Figures;
@@ -89,6 +92,7 @@ fn look(config: &Config) -> Result<(), Fatal> {
     checks.extend([("outputs", outputs(config, &view))]);
     checks.extend(eyes::checks(config, &view));
     checks.extend(radio::checks());
+    checks.extend(storage(config).map(|finding| ("storage", finding)));
     checks.extend([("clock", wall_clock()), ("spider", way::spider(config))]);
     checks.extend(sensors::checks(config));
     let lines = checks
@@ -181,6 +185,31 @@ fn pulses(told: Figures) -> Finding {
     Ok(format!(
         "{words}; 5 µs are a hundredth of full throttle, and a busy computer makes it worse"
     ))
+}
+
+/// Whether a real car keeps what it is told to keep; nothing is said of one that keeps nothing.
+fn storage(config: &Config) -> Option<Finding> {
+    let file = config.drive.state_file.as_deref().map(StateFile::new);
+    let kept = [
+        ("drive.state_file", file.as_ref().map(StateFile::folder)),
+        ("failsafe.black_box", config.safety.black_box.as_deref()),
+    ];
+    let kept: Vec<_> = kept
+        .into_iter()
+        .filter_map(|(key, folder)| Some((key, folder?)))
+        .collect();
+    if kept.is_empty() || config.drive.output == Wiring::Sim {
+        return None;
+    }
+    let lost: Vec<String> = kept
+        .iter()
+        .filter_map(|(key, folder)| Some(format!("{key}: {}", not_lasting(folder)?)))
+        .collect();
+    if !lost.is_empty() {
+        return Some(Err(lost.join("; ")));
+    }
+    let keys: Vec<&str> = kept.iter().map(|(key, _)| *key).collect();
+    Some(Ok(format!("{} outlive the power", keys.join(" and "))))
 }
 
 fn wall_clock() -> Finding {

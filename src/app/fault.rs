@@ -1,7 +1,7 @@
 //! The faults of the simulated car, brought about where they would happen.
 //!
-//! Each part asks at its own place whether a fault of its kind is due; each happens once. A car without
-//! faults has an empty list, and the question costs one look at it.
+//! Each part asks at its own place whether a fault of its kind is due; each happens once. Only a car with simulated
+//! outputs and faults has any of this in its chain: [`Faults::of`] is `None` for any other.
 //!
 //! ```text
 //!   video thread    camera wrapped:  error, panic, three seconds of nothing
@@ -10,14 +10,17 @@
 //!   doctor --hands  who moves the car is its link: panics of link
 //! ```
 //!
-//! Promises: nothing happens that `sim.faults` does not name. Knows nothing of: what the car does about it.
+//! *Invariants:* nothing happens that `sim.faults` does not name; without it outputs, camera and tasks are passed on as
+//! they are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::clock;
-use crate::config::{FaultKind, SimFault};
+use super::parts::MakeCamera;
+use crate::config::hardware::Wiring;
+use crate::config::{Config, FaultKind, SimFault};
 use crate::hal::{ActuatorError, Actuators, Camera, CameraError, Frame};
 use crate::logic::drive::Setpoint;
 use crate::logic::failsafe::Cause;
@@ -42,13 +45,17 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The faults of a car that starts now. At most 32 of them happen.
+    /// The faults of a car that starts now, if it is a simulated one that has any. At most 32 of them happen.
     #[must_use]
-    pub fn new(faults: &[SimFault]) -> Arc<Self> {
-        Arc::new(Self {
-            start: clock::now(),
-            planned: faults.iter().copied().take(32).collect(),
-            done: AtomicU32::new(0),
+    pub fn of(config: &Config) -> Option<Arc<Self>> {
+        let planned = &config.sim.faults;
+        let has_any = config.drive.output == Wiring::Sim && !planned.is_empty();
+        has_any.then(|| {
+            Arc::new(Self {
+                start: clock::now(),
+                planned: planned.iter().copied().take(32).collect(),
+                done: AtomicU32::new(0),
+            })
         })
     }
 
@@ -71,36 +78,52 @@ impl Faults {
         assert!(!self.take(kind), "sim.faults: {}", kind.word());
     }
 
-    /// Runs a task until it ends, or panics once a fault of this kind is due.
-    pub async fn or_panic(&self, kind: FaultKind, task: impl Future<Output = ()>) {
-        if self.is_empty() {
-            return task.await;
+    async fn panics_when_due(&self, kind: FaultKind) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.panic_if(kind);
         }
-        let due = async {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                self.panic_if(kind);
-            }
-        };
-        tokio::select! {
-            () = task => {}
-            () = due => {}
-        }
-    }
-
-    /// Whether there are any at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.planned.is_empty()
     }
 }
 
+/// Runs a task until it ends, or panics once a fault of this kind is due.
+pub async fn or_panic(faults: Option<&Faults>, kind: FaultKind, task: impl Future<Output = ()>) {
+    match faults {
+        None => task.await,
+        Some(faults) => tokio::select! {
+            () = task => {}
+            () = faults.panics_when_due(kind) => {}
+        },
+    }
+}
+
+/// The same outputs, failing as `sim.faults` says.
+#[must_use]
+pub fn outputs(inner: Box<dyn Actuators>, faults: Option<&Arc<Faults>>) -> Box<dyn Actuators> {
+    match faults {
+        None => inner,
+        Some(faults) => Box::new(FaultyOutputs::new(inner, Arc::clone(faults))),
+    }
+}
+
+/// The same camera, failing as `sim.faults` says.
+#[must_use]
+pub fn camera(mut make: MakeCamera, faults: Option<&Arc<Faults>>) -> MakeCamera {
+    let Some(faults) = faults.map(Arc::clone) else {
+        return make;
+    };
+    Box::new(move || {
+        Ok(Box::new(FaultyCamera {
+            inner: make()?,
+            faults: Arc::clone(&faults),
+        }))
+    })
+}
+
 /// A camera that fails when it is told to.
-pub struct FaultyCamera {
-    /// The camera that works.
-    pub inner: Box<dyn Camera>,
-    /// What is to come.
-    pub faults: Arc<Faults>,
+struct FaultyCamera {
+    inner: Box<dyn Camera>,
+    faults: Arc<Faults>,
 }
 
 impl Camera for FaultyCamera {
@@ -120,16 +143,14 @@ impl Camera for FaultyCamera {
 }
 
 /// Outputs that fail when they are told to, and take the control thread along where that is asked.
-pub struct FaultyOutputs {
+struct FaultyOutputs {
     inner: Box<dyn Actuators>,
     faults: Arc<Faults>,
     fails_until: Uptime,
 }
 
 impl FaultyOutputs {
-    /// Outputs that work until a fault is due.
-    #[must_use]
-    pub fn new(inner: Box<dyn Actuators>, faults: Arc<Faults>) -> Self {
+    fn new(inner: Box<dyn Actuators>, faults: Arc<Faults>) -> Self {
         Self {
             inner,
             faults,
@@ -169,11 +190,8 @@ impl Actuators for FaultyOutputs {
     }
 }
 
-/// Keeps both workers of the runtime busy when that is due; for ever where nothing is to come.
+/// Keeps both workers of the runtime busy when that is due.
 pub async fn stall_runtime(faults: Arc<Faults>) {
-    if faults.is_empty() {
-        return;
-    }
     loop {
         tokio::time::sleep(LOOK).await;
         if faults.take(FaultKind::RuntimeStall) {
@@ -184,5 +202,46 @@ pub async fn stall_runtime(faults: Arc<Faults>) {
                 let _ = stall.await; // it only slept
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Machine, RawConfig, Set, Source};
+    use crate::hal::sim::SimActuators;
+
+    fn config(sets: &[&str]) -> Config {
+        let set = |text: &&str| {
+            let (key, value) = text.split_once('=').unwrap();
+            Set {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                flag: "--set".to_owned(),
+            }
+        };
+        let sets: Vec<Set> = sets.iter().map(set).collect();
+        let raw = RawConfig::read(&Source::BuiltIn, &sets, &Machine);
+        Config::from_raw(&raw, &Machine).unwrap()
+    }
+
+    #[test]
+    fn a_car_without_faults_has_its_outputs_as_they_are() {
+        let address = |outputs: &dyn Actuators| std::ptr::from_ref(outputs).addr();
+        for (sets, wraps) in [(&[][..], false), (&["sim.faults=output-error@9"], true)] {
+            let faults = Faults::of(&config(sets));
+            assert_eq!(faults.is_some(), wraps);
+            let inner: Box<dyn Actuators> = Box::new(SimActuators::new());
+            let before = address(&*inner);
+            let outer = outputs(inner, faults.as_ref());
+            assert_eq!(address(&*outer) != before, wraps);
+        }
+    }
+
+    #[test]
+    fn real_outputs_have_no_faults_whoever_asks() {
+        let mut real = config(&["sim.faults=control-stall@9"]);
+        real.drive.output = config(&["drive.output=pwm"]).drive.output;
+        assert!(Faults::of(&real).is_none());
     }
 }

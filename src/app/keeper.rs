@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use super::board::{Board, Stored};
 use super::clock;
+use super::lasting::not_lasting;
 use super::learned::{Learned, Plan};
+use super::lock::StateLock;
 use super::state_file::{Found, StateFile, Unusable, Used};
 use crate::logic::vehicle::CalibrationStatus;
 
@@ -42,7 +44,12 @@ impl Keeper {
     ///
     /// # Errors
     /// The thread could not be made.
-    pub fn start(file: StateFile, found: Found, board: Arc<Board>) -> std::io::Result<Self> {
+    pub fn start(
+        file: StateFile,
+        lock: StateLock,
+        found: Found,
+        board: Arc<Board>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let join = thread::Builder::new()
@@ -54,8 +61,10 @@ impl Keeper {
                 Keeping {
                     plan: Plan::new(clock::now(), stored, found.learned),
                     file,
+                    lock,
                     board,
                     is_failing: false,
+                    is_in_memory: false,
                 }
                 .run(&stopping);
             })?;
@@ -109,13 +118,17 @@ pub fn mend(file: &StateFile, found: &Found) {
 
 struct Keeping {
     file: StateFile,
+    lock: StateLock,
     plan: Plan,
     board: Arc<Board>,
     is_failing: bool,
+    /// Whether what was stored is gone at power-off.
+    is_in_memory: bool,
 }
 
 impl Keeping {
     fn run(&mut self, stop: &AtomicBool) {
+        self.tell_if_in_memory();
         let mut is_last = false;
         loop {
             if let Some(status) = self.board.status() {
@@ -138,7 +151,11 @@ impl Keeping {
         }
         // A slider that is on its way to the disk says nothing about the calibration.
         let stored = if self.plan.has_calibration(&wanted) {
-            Stored::Safe(status.changes)
+            if self.is_in_memory {
+                Stored::Failed // what a driver needs to know: it lasts until the car is switched off
+            } else {
+                Stored::Safe(status.changes)
+            }
         } else if self.is_failing {
             Stored::Failed
         } else {
@@ -147,10 +164,21 @@ impl Keeping {
         self.board.set_stored(stored);
     }
 
+    fn tell_if_in_memory(&mut self) {
+        let why = not_lasting(self.file.folder());
+        if let Some(why) = &why
+            && !self.is_in_memory
+        {
+            tracing::warn!("drive.state_file: {why}");
+        }
+        self.is_in_memory = why.is_some();
+    }
+
     fn store(&mut self, learned: &Learned) {
         let stored = self
             .file
             .make_folder()
+            .and_then(|()| self.lock.hold())
             .and_then(|()| self.file.store(learned));
         self.plan.wrote(clock::now(), *learned, stored.is_ok());
         let path = self.file.path().display();
@@ -158,6 +186,7 @@ impl Keeping {
             Ok(()) => {
                 tracing::info!(%path, calibrated = learned.calibration.is_some(), max_speed = learned.max_speed, "stored");
                 self.is_failing = false;
+                self.tell_if_in_memory();
             }
             Err(err) if self.is_failing => tracing::debug!(%path, %err, "not stored again"),
             Err(err) => {

@@ -27,6 +27,7 @@ pub mod fault;
 pub mod gate;
 pub mod guard;
 pub mod keeper;
+pub mod lasting;
 pub mod learned;
 pub mod link;
 pub mod lock;

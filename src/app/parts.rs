@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use super::Fatal;
-use super::fault::{Faults, FaultyCamera};
 use crate::cli::Exit;
 use crate::config::hardware::Wiring;
 use crate::config::{Config, Drive, EncoderKind, Sim};
@@ -96,18 +95,6 @@ pub fn chain(err: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     parts.join(": ")
-}
-
-/// The same camera, failing as `sim.faults` says.
-#[must_use]
-pub fn with_faults(mut make: MakeCamera, faults: &Arc<Faults>) -> MakeCamera {
-    let faults = Arc::clone(faults);
-    Box::new(move || {
-        Ok(Box::new(FaultyCamera {
-            inner: make()?,
-            faults: Arc::clone(&faults),
-        }))
-    })
 }
 
 fn not_built(key: &str, word: &str) -> Fatal {

@@ -17,13 +17,13 @@ use tokio::sync::{Mutex, mpsc, watch};
 use super::board::Board;
 use super::chassis::{self, Chassis, Person};
 use super::control::{Control, ControlEnd};
-use super::fault::{Faults, stall_runtime};
+use super::fault::{self, Faults, or_panic, stall_runtime};
 use super::link::{LinkOptions, LinkParts};
 use super::lock::Locks;
 use super::mailbox::Mailbox;
 use super::metrics::{InOrder, Rate};
 use super::outlet::{UNIT_ROOM, carry};
-use super::parts::{self, actuators, chain, with_faults};
+use super::parts::{self, actuators, chain};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
@@ -75,7 +75,7 @@ fn with_control(config: &Config, chassis: &mut Chassis) -> Result<(), Fatal> {
                 mailbox: Arc::clone(&chassis.mailbox),
                 board: Arc::clone(&chassis.board),
                 view: Arc::clone(&chassis.view),
-                faults: Arc::clone(&chassis.faults),
+                faults: chassis.faults.clone(),
                 in_order: Arc::new(Mutex::new(InOrder::new(
                     events,
                     passes,
@@ -141,7 +141,7 @@ pub async fn asked_to_stop() -> &'static str {
 struct Car<'a> {
     config: &'a Config,
     view: Arc<SimView>,
-    faults: Arc<Faults>,
+    faults: Option<Arc<Faults>>,
     mailbox: Arc<Mailbox>,
     board: Arc<Board>,
     in_order: Shared<InOrder>,
@@ -168,7 +168,7 @@ impl Car<'_> {
         let (units_tx, units) = mpsc::channel(UNIT_ROOM);
         let camera = parts::camera(config, &self.view, &self.board)?;
         let video = video::VideoParts {
-            camera: with_faults(camera, &self.faults),
+            camera: fault::camera(camera, self.faults.as_ref()),
             encoder: parts::encoder(config)?,
             fps: config.camera.fps,
             size: (config.camera.width, config.camera.height),
@@ -201,11 +201,11 @@ impl Car<'_> {
             mailbox.update(|intent, _| intent.set_link(clock::now(), false));
             board.readings.restarts.count();
         };
-        let faults = Arc::clone(&self.faults);
+        let faults = self.faults.clone();
         let linking = move || {
-            let faults = Arc::clone(&faults);
+            let faults = faults.clone();
             let link = Box::pin(link::run(Arc::clone(&options), parts.clone()));
-            async move { faults.or_panic(FaultKind::LinkPanic, link).await }
+            async move { or_panic(faults.as_deref(), FaultKind::LinkPanic, link).await }
         };
         tasks.push(supervise("link", linking, link_down));
 
@@ -218,7 +218,7 @@ impl Car<'_> {
         tasks.push(supervise("video out", carrying, restarted(&self.board)));
 
         let restarted = restarted(&self.board);
-        let (board, in_order, faults) = (self.board, self.in_order, Arc::clone(&self.faults));
+        let (board, in_order, faults) = (self.board, self.in_order, self.faults.clone());
         let interval_ms = config.telemetry_interval.as_millis().max(1);
         let rate = Rate {
             hz: u8::try_from(1000 / interval_ms).unwrap_or(1),
@@ -227,15 +227,18 @@ impl Car<'_> {
         let measuring = move || {
             let (in_order, outlet, board) =
                 (Arc::clone(&in_order), watched.clone(), Arc::clone(&board));
-            let faults = Arc::clone(&faults);
+            let faults = faults.clone();
             async move {
                 let mut in_order = in_order.lock().await;
                 let measured = metrics::run(&mut in_order, outlet, board, rate);
-                faults.or_panic(FaultKind::MetricsPanic, measured).await;
+                or_panic(faults.as_deref(), FaultKind::MetricsPanic, measured).await;
             }
         };
         tasks.push(supervise("metrics", measuring, restarted));
-        tasks.push(tokio::spawn(stall_runtime(self.faults)));
+        tasks.extend(
+            self.faults
+                .map(|faults| tokio::spawn(stall_runtime(faults))),
+        );
         Ok(Started { tasks, spider })
     }
 }

@@ -184,7 +184,9 @@ impl StateFile {
         self.path.with_file_name(name)
     }
 
-    fn folder(&self) -> &Path {
+    /// The folder that it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         let folder = self.path.parent().filter(|path| *path != Path::new(""));
         folder.unwrap_or(Path::new("."))
     }

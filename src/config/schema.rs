@@ -375,7 +375,7 @@ keys! {
             whole(1, 0, 255, "(/dev/i2c-N)"),
             "The I2C bus it is on.";
         PcaAddress "address"
-            whole(0x40, 0x08, 0x77, "(decimal, or 0x40)"),
+            whole(0x40, 0x40, 0x77, "(decimal, or 0x40)"),
             "Its I2C address. 0x40 is a board without solder bridges; 0x70 is the call to all boards and cannot be used.";
         PcaThrottleChannel "throttle_channel"
             whole(0, 0, 15, "(output)"),
@@ -466,8 +466,8 @@ keys! {
             whole(1, 0, 255, "(/dev/i2c-N)"),
             "The I2C bus it is on.";
         BatteryAddress "address"
-            whole(0x41, 0x08, 0x77, "(decimal, or 0x41)"),
-            "Its I2C address. 0x40, the usual one, is also that of a PCA9685.";
+            whole(0x41, 0x40, 0x4F, "(decimal, or 0x41)"),
+            "Its I2C address: 0x40 to 0x4f by two pins. 0x40, the usual one, is also that of a PCA9685.";
         BatteryShuntMicroohm "shunt_microohm"
             whole(100_000, 100, 1_000_000, "microohm"),
             "The resistor that the current flows through: 100000 for the usual 0.1 ohm (R100).";

@@ -122,7 +122,9 @@ impl<'a> Mover<'a> {
                     "the car stopped by itself: {cause}"
                 )));
             }
-            self.chassis.faults.panic_if(FaultKind::LinkPanic);
+            if let Some(faults) = &self.chassis.faults {
+                faults.panic_if(FaultKind::LinkPanic);
+            }
         }
         Ok(Moved::Done)
     }

@@ -27,6 +27,9 @@ use crate::config::words::{
 const I2C_PINS: [u8; 2] = [2, 3];
 const I2C_HEADER_BUS: u8 = 1;
 
+/// The address at which all PCA9685 answer, whatever their own. datasheet: PCA9685 rev. 4 7.1.1.
+const PCA_ALL_CALL: u8 = 0x70;
+
 /// What an H-bridge takes for standing still; it has no pulses, so this is only a scale.
 const HBRIDGE_ZERO_US: u16 = 1500;
 
@@ -52,9 +55,14 @@ impl Meaning<'_> {
 
     fn pca9685(&mut self) -> Found<Pca9685> {
         let enable_pin: u8 = self.whole(Id::PcaEnablePin)?;
+        let address = self.whole(Id::PcaAddress)?;
+        if address == PCA_ALL_CALL {
+            let what = "0x70 (112) is the call to all PCA9685 and no board's address; 0x40 is one without solder bridges";
+            return Err(self.clash(Id::PcaAddress, Id::DriveOutput, what));
+        }
         let pca = Pca9685 {
             bus: self.whole(Id::PcaBus)?,
-            address: self.whole(Id::PcaAddress)?,
+            address,
             throttle_channel: self.whole(Id::PcaThrottleChannel)?,
             steering_channel: self.whole(Id::PcaSteeringChannel)?,
             frequency_hz: self.whole(Id::PcaFrequencyHz)?,

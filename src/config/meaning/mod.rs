@@ -13,6 +13,7 @@ mod hardware;
 mod network;
 mod reading;
 
+use super::hardware::Wiring;
 use super::outside::Outside;
 use super::problem::{Problem, Report};
 use super::raw::RawConfig;
@@ -118,6 +119,13 @@ impl<'a> Meaning<'a> {
         let telemetry_interval = self.period(Id::TelemetryRateHz);
         let telemetry_bytes_per_s = self.whole(Id::TelemetryBytesPerS);
         let sim = self.sim();
+        if let (Ok(drive), Ok(sim)) = (&drive, &sim)
+            && drive.output != Wiring::Sim
+            && !sim.faults.is_empty()
+        {
+            let what = "faults on purpose are for simulated outputs only";
+            self.clash(Id::SimFaults, Id::DriveOutput, what);
+        }
         let log_level = self.word(Id::LogLevel, LogLevel::from_word);
         Ok(Config {
             spider: spider?,

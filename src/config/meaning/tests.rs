@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+mod outputs;
+
 use super::*;
 use crate::config::kind::{Kind, ServerSaid, Value};
 use crate::config::outside::Shelf;
