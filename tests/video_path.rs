@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use counting::calls;
+use spidercar::app::calls::{Calls, Needed};
 use spidercar::app::coder::{Coder, Done};
 use spidercar::app::parts::MakeEncoder;
 use spidercar::hal::Camera;
 use spidercar::hal::openh264::{OpenH264Encoder, OpenH264Settings};
 use spidercar::hal::sim::{SimCamera, SimCameraSettings, SimView};
+use spidercar::logic::backoff::Reopening;
 use spidercar::logic::units::{Kbps, Uptime};
 use spidercar::net::h264::Packetizer;
 
@@ -50,7 +52,14 @@ fn a_frame_costs_no_allocation_from_the_camera_to_its_packets() {
         })?;
         Ok(Box::new(encoder))
     });
-    let mut coder = Coder::new(&mut make, Duration::from_secs(1) / FPS);
+    let row = Calls::default().row("video", Needed::ToDrive);
+    let mut reopening = Reopening::new();
+    let mut coder = Coder::new(
+        &mut make,
+        &mut reopening,
+        &row,
+        Duration::from_secs(1) / FPS,
+    );
     let mut packetizer = Packetizer::default();
     let (mut allocations, mut pictures, mut packets) = (0, 0_u32, 0);
     let mut cut = Vec::with_capacity(FRAMES as usize);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::calls::Calls;
 use super::clock;
 use super::eyes::Eyes;
 use super::newest::Newest;
@@ -161,6 +162,8 @@ pub struct Board {
     on_sight: AtomicBool,
     /// What the sensors say and what went wrong.
     pub readings: Readings,
+    /// What threads have under way in drivers.
+    pub calls: Calls,
 }
 
 impl Board {
@@ -184,6 +187,7 @@ impl Board {
             stored: AtomicU64::new(0),
             on_sight: AtomicBool::new(false),
             readings: Readings::default(),
+            calls: Calls::default(),
         })
     }
 

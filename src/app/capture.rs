@@ -9,24 +9,21 @@
 //!    └── wait ◀──┴────────── why ──────────────┘        a frame that nobody took is replaced: its buffer goes home
 //! ```
 //!
-//! Promises: a camera that fails is opened again within 2 s, for ever; a panic in it ends nothing else; a frame is handed
-//! out once. What a driver that never returns holds is its thread: the car is stopped and says so, and lives on.
+//! Promises: a camera that fails is opened again for ever, ever more rarely ([`Reopening`]); one that is not there is looked
+//! for every 2 s; a panic in it ends nothing else; a frame is handed out once. A driver that never returns keeps the thread:
+//! `calls` sees that, and the program ends.
 //! Knows nothing of: encoders, what kind of camera it runs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::calls::Row;
+use super::clock;
 use super::parts::{MakeCamera, chain};
 use crate::hal::{CameraError, Frame};
-
-/// Waits before the camera is opened again: after the first failure, and at most.
-/// choice: a moment's failure costs half a second; a camera that is plugged in again is found within 2 s.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(1500));
-
-/// A camera that ran for so long has not failed at once. choice: a few frames at the lowest rate.
-const GOOD_RUN: Duration = Duration::from_secs(5);
+use crate::logic::backoff::{ABSENT, Reopening};
 
 /// How long closing is waited for. choice: a driver that works takes a few frames; one that hangs must not keep the program.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -98,12 +95,12 @@ impl Capture {
     ///
     /// # Errors
     /// The thread could not be made.
-    pub fn start(make: MakeCamera) -> std::io::Result<Self> {
+    pub fn start(make: MakeCamera, row: Arc<Row>) -> std::io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let its = Arc::clone(&desk);
         let thread = thread::Builder::new()
             .name("camera".to_owned())
-            .spawn(move || run(make, &its))?;
+            .spawn(move || run(make, &its, &row))?;
         Ok(Self {
             desk,
             thread: Some(thread),
@@ -155,34 +152,41 @@ impl Drop for Capture {
     }
 }
 
-fn run(mut make: MakeCamera, desk: &Desk) {
-    let mut wait = RETRY.0;
+fn run(mut make: MakeCamera, desk: &Desk, row: &Row) {
+    let mut reopening = Reopening::new();
     loop {
-        let started = Instant::now();
-        let ran = catch_unwind(AssertUnwindSafe(|| frames(&mut make, desk)));
-        let why = match ran {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            frames(&mut make, desk, row, &mut reopening)
+        }));
+        let (why, is_absent) = match ran {
             Ok(Ok(())) => break,
-            Ok(Err(err)) => chain(&err),
-            Err(_) => "camera: a bug, reported in the log".to_owned(),
+            Ok(Err(err)) => (chain(&err), matches!(err, CameraError::Missing { .. })),
+            Err(_) => ("camera: a bug, reported in the log".to_owned(), false),
         };
-        if started.elapsed() >= GOOD_RUN {
-            wait = RETRY.0;
-        }
         desk.fail(why);
-        if desk.rest(wait) {
+        let wait = reopening.failed(clock::now());
+        if desk.rest(if is_absent { wait.min(ABSENT) } else { wait }) {
             break;
         }
-        wait = (wait * 2).min(RETRY.1);
     }
     desk.place().has_ended = true;
     desk.bell.notify_all();
 }
 
 /// Opens the camera and hands over its frames until it fails or is over.
-fn frames(make: &mut MakeCamera, desk: &Desk) -> Result<(), CameraError> {
-    let mut camera = make()?;
+fn frames(
+    make: &mut MakeCamera,
+    desk: &Desk,
+    row: &Row,
+    reopening: &mut Reopening,
+) -> Result<(), CameraError> {
+    // Ends after the camera was dropped, however that comes about.
+    let _closing = row.enter("close it");
+    let mut camera = row.during("open it", make)?;
     while !desk.place().is_over {
-        desk.put(camera.next_frame()?);
+        let frame = row.during("take a picture", || camera.next_frame())?;
+        reopening.works(clock::now());
+        desk.put(frame);
     }
     Ok(())
 }

@@ -6,27 +6,28 @@
 //!     └── wait ◀──────┴─────────┘       a software encoder that is too slow gets half pictures, then half as many
 //! ```
 //!
-//! Promises: an encoder that cannot be made is tried twice a second, not with every frame; the first unit of a new
+//! Promises: an encoder that fails is made again after 0.5 s, then ever more rarely ([`Reopening`]); the first unit of a new
 //! encoder, and of a picture that comes back, is an IDR.
 //! Knows nothing of: cameras, who looks. Sources: `logic::ladder`.
 
 use std::time::Duration;
 
+use super::calls::Row;
 use super::clock;
 use super::outlet::{Coded, CodedPool};
 use super::parts::{MakeEncoder, chain};
 use crate::hal::halve::Halver;
 use crate::hal::{Encoder, Frame};
+use crate::logic::backoff::Reopening;
 use crate::logic::ladder::{Ladder, Rung};
 use crate::logic::units::{Kbps, Uptime};
-
-/// Wait before an encoder is made again. choice: with a camera's 2 s in mind, and no busy loop.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// Makes units of frames.
 pub struct Coder<'a> {
     make: &'a mut MakeEncoder,
+    row: &'a Row,
     encoder: Option<Box<dyn Encoder>>,
+    reopening: &'a mut Reopening,
     retry_at: Uptime,
     target: Option<Kbps>,
     needs_key: bool,
@@ -69,12 +70,19 @@ pub struct CodedUnit {
 }
 
 impl<'a> Coder<'a> {
-    /// Makes nothing yet; frames come with this period.
+    /// Makes nothing yet; frames come with this period. What is known of failures outlives it.
     #[must_use]
-    pub fn new(make: &'a mut MakeEncoder, period: Duration) -> Self {
+    pub fn new(
+        make: &'a mut MakeEncoder,
+        reopening: &'a mut Reopening,
+        row: &'a Row,
+        period: Duration,
+    ) -> Self {
         Self {
             make,
+            row,
             encoder: None,
+            reopening,
             retry_at: Uptime::ZERO,
             target: None,
             needs_key: true,
@@ -98,10 +106,13 @@ impl<'a> Coder<'a> {
         wants_key: bool,
     ) -> Result<Done, String> {
         self.needs_key |= wants_key;
-        self.try_code(now, frame, target).inspect_err(|_| {
-            self.encoder = None;
-            self.retry_at = now.after(RETRY);
-        })
+        let done = self.try_code(now, frame, target);
+        if done.is_err() {
+            self.close();
+            let now = clock::now();
+            self.retry_at = now.after(self.reopening.failed(now));
+        }
+        done
     }
 
     fn try_code(&mut self, now: Uptime, frame: &Frame, target: Kbps) -> Result<Done, String> {
@@ -109,7 +120,8 @@ impl<'a> Coder<'a> {
             if now < self.retry_at {
                 return Ok(Done::LeftOut);
             }
-            self.encoder = Some((self.make)().map_err(|err| chain(&err))?);
+            let made = self.row.during("open the encoder", || (self.make)());
+            self.encoder = Some(made.map_err(|err| chain(&err))?);
             (self.target, self.needs_key) = (None, true);
         }
         let is_hardware = self.is_hardware();
@@ -130,6 +142,8 @@ impl<'a> Coder<'a> {
         let Some(encoder) = self.encoder.as_mut() else {
             return Ok(Done::LeftOut);
         };
+        let row = self.row;
+        let _under_way = row.enter("encode a picture");
         let called_at = clock::now();
         let set = match self.target {
             Some(last) if last == target => Ok(()),
@@ -144,6 +158,7 @@ impl<'a> Coder<'a> {
             Err(err) => return Err(chain(&err)),
         };
         let coded_at = clock::now();
+        self.reopening.works(coded_at);
         self.target = Some(target);
         self.needs_key &= !unit.as_ref().is_some_and(|unit| unit.is_key);
         self.last_coded = Some(frame.captured_at());
@@ -173,7 +188,8 @@ impl<'a> Coder<'a> {
 
     /// Closes the encoder; the next frame makes a new one.
     pub fn close(&mut self) {
-        self.encoder = None;
+        let encoder = self.encoder.take();
+        self.row.during("close the encoder", || drop(encoder));
     }
 
     /// Whether a device encodes.
@@ -198,5 +214,11 @@ impl<'a> Coder<'a> {
     #[must_use]
     pub fn copies(&self) -> u32 {
         self.encoder.as_ref().map_or(0, |encoder| encoder.copies())
+    }
+}
+
+impl Drop for Coder<'_> {
+    fn drop(&mut self) {
+        self.close();
     }
 }

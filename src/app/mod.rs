@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The car is safe before anything else is tried and until everything else has ended. A part that fails
-//! is started again by itself; only a bug in the control thread ends the process, at neutral.
+//! is started again by itself; only a bug in the control thread and a driver call that never returns end
+//! the process, at neutral.
 //!
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
@@ -15,6 +16,7 @@ pub mod ask;
 pub mod black_box;
 pub mod board;
 pub mod calibrate;
+pub mod calls;
 pub mod capture;
 pub mod chassis;
 pub mod clock;
@@ -22,6 +24,7 @@ pub mod coder;
 pub mod control;
 pub mod csi_program;
 pub mod doctor;
+pub mod ending;
 pub mod eyes;
 pub mod fault;
 pub mod gate;

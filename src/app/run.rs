@@ -1,7 +1,8 @@
 //! `spidercar run`: the car, from neutral to neutral.
 //!
 //! See `app` for the order. What is worth a line here is what may end it: a signal (exit 0), an output
-//! that is missing (3), a bug in the control thread (1). A link that is lost never ends it.
+//! that is missing or a driver call that never returns (3), a bug in the control thread (1). A link that is
+//! lost never ends it.
 //!
 //! Promises: as for `app`. Knows nothing of: packets, pictures, pulses.
 
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use super::board::Board;
 use super::chassis::{self, Chassis, Person};
 use super::control::{Control, ControlEnd};
+use super::ending;
 use super::fault::{self, Faults, or_panic, stall_runtime};
 use super::link::{LinkOptions, LinkParts};
 use super::lock::Locks;
@@ -89,9 +91,15 @@ fn with_control(config: &Config, chassis: &mut Chassis) -> Result<(), Fatal> {
                     Ok(())
                 }
                 () = ended(control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
+                hung = ending::hung(&chassis.board) => {
+                    let text = ending::never_returned(&hung);
+                    tracing::error!("{text}; the program ends at neutral, and the service starts it again");
+                    Err(Fatal::new(Exit::HardwareMissing, text))
+                }
             };
             Ok((car, why))
         });
+        ending::limit(&chassis.board);
         // Neutral before anything else is taken down.
         let end = control.stop();
         stop_video.store(true, Ordering::Relaxed);

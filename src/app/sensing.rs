@@ -21,6 +21,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::board::Board;
+use super::calls::Needed;
 use super::clock;
 use super::parts::chain;
 use super::readings::Readings;
@@ -111,6 +112,7 @@ impl Sensing {
             let laps = Laps {
                 part,
                 board: Arc::clone(board),
+                row: board.calls.row("lap sensor", Needed::ToInform),
                 passes,
                 trouble: Trouble::new("lap sensor"),
             };
@@ -118,6 +120,7 @@ impl Sensing {
         }
         let slow = Slow {
             board: Arc::clone(board),
+            row: board.calls.row("sensors", Needed::ToInform),
             probe: BoardProbe::new(root),
             modem: Modem::new(mmcli),
             heat: Heat::new(hot_celsius),

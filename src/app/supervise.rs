@@ -1,20 +1,18 @@
 //! Keeps a task going: a panic in it is logged, told to its owner, and it starts again.
 //!
 //! ```text
-//!   start ─▶ running ──panic──▶ on_panic ──wait──▶ start
+//!   start ─▶ running ──panic──▶ on_panic ──wait 0.5, 1, 2 ... 30 s──▶ start
 //!               └── returned: over
 //! ```
 //!
 //! Promises: a panic in one task never ends another or the process. Knows nothing of: what the task does.
 
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-/// Wait before a task that panicked starts again. choice: no busy loop, well within the second that
-/// getting back takes.
-const RESTART_WAIT: Duration = Duration::from_millis(250);
+use super::clock;
+use crate::logic::backoff::Reopening;
 
 /// Spawns `make()` and does so again after each panic, until it returns or the handle is aborted.
 pub fn supervise<F>(
@@ -26,16 +24,20 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     tokio::spawn(async move {
+        let mut again = Reopening::new();
         loop {
+            again.works(clock::now());
             let mut running = Aborting(tokio::spawn(make()));
             match (&mut running.0).await {
                 Err(err) if err.is_panic() => {
+                    let wait = again.failed(clock::now());
                     tracing::error!(
                         task = name,
-                        "a bug: this part panicked and is started again"
+                        ms = wait.as_millis(),
+                        "a bug: this part panicked and is started again after this time"
                     );
                     on_panic();
-                    tokio::time::sleep(RESTART_WAIT).await;
+                    tokio::time::sleep(wait).await;
                 }
                 Ok(()) | Err(_) => return,
             }

@@ -16,6 +16,9 @@ use crate::logic::units::Uptime;
 /// choice: often enough that the end of a log shows it, seldom enough that a full journal still goes back for days.
 const REMIND: Duration = Duration::from_secs(60);
 
+/// What is done about a part that failed. See `logic::backoff::Reopening`.
+pub const AGAIN: &str = "it is opened again, soon at first, then every 30 s";
+
 /// The trouble of one part.
 #[derive(Debug)]
 pub struct Trouble {
@@ -51,8 +54,8 @@ impl Trouble {
         self.since.map(|since| (self.why.as_str(), since))
     }
 
-    /// It failed, for this reason.
-    pub fn is_here(&mut self, now: Uptime, why: &str) {
+    /// It failed, for this reason; `then` says what is done about it.
+    pub fn is_here(&mut self, now: Uptime, why: &str, then: &str) {
         let is_news = self.since.is_none() || self.why != why;
         self.since.get_or_insert(now);
         self.times = self.times.saturating_add(1);
@@ -66,7 +69,7 @@ impl Trouble {
             tracing::error!(
                 part,
                 times,
-                "{why}; it is tried again, and the car is stopped meanwhile"
+                "{why}; {then}, and the car is stopped meanwhile"
             );
         }
     }
@@ -94,12 +97,12 @@ mod tests {
     fn the_newest_reason_counts_and_time_runs_from_the_first() {
         let mut trouble = Trouble::new("camera");
         assert_eq!(trouble.text(), None);
-        trouble.is_here(at_s(1), "no such device");
-        trouble.is_here(at_s(2), "busy");
+        trouble.is_here(at_s(1), "no such device", AGAIN);
+        trouble.is_here(at_s(2), "busy", AGAIN);
         assert_eq!(trouble.text(), Some(("busy", at_s(1))));
         trouble.is_over(at_s(3));
         assert!(!trouble.is_known());
-        trouble.is_here(at_s(9), "busy");
+        trouble.is_here(at_s(9), "busy", AGAIN);
         assert_eq!(trouble.text(), Some(("busy", at_s(9))));
     }
 
@@ -109,7 +112,7 @@ mod tests {
         let mut told = 0;
         let mut last = Uptime::ZERO;
         for s in 1..=180 {
-            trouble.is_here(at_s(s), "no such device");
+            trouble.is_here(at_s(s), "no such device", AGAIN);
             told += u32::from(trouble.told_at != last);
             last = trouble.told_at;
         }

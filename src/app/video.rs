@@ -13,7 +13,7 @@
 //! Camera and encoder fail apart: a camera that is gone leaves the encoder alone for a moment and then takes it along, for
 //! its buffers were the camera's; an encoder that fails leaves the camera running.
 //!
-//! Promises: a failing camera or encoder never ends the process; nothing queues more than one frame; times of capture only
+//! Promises: a failing camera or encoder never ends the process, but a driver that never returns does (`calls`); nothing queues more than one frame; times of capture only
 //! rise, so no frame from before a switch is shown after it; nothing is allocated for a frame once it runs.
 //! Knows nothing of: networks; what kind of camera or encoder it runs.
 
@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Shows};
+use super::calls::Needed;
 use super::capture::{Capture, Look};
 use super::clock;
 use super::coder::{CodedUnit, Coder, Done};
@@ -33,8 +34,9 @@ use super::outlet::Unit;
 use super::parts::{MakeCamera, MakeEncoder};
 use super::stages::Stage;
 use super::standby::Standby;
-use super::trouble::Trouble;
+use super::trouble::{AGAIN, Trouble};
 use crate::hal::Frame;
+use crate::logic::backoff::Reopening;
 use crate::logic::sight::Eye;
 use crate::logic::units::Uptime;
 
@@ -48,9 +50,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(1));
 /// How long the first frame may take. choice: libcamera's start with a sensor on I2C takes up to a second.
 const START: Duration = Duration::from_secs(2);
-/// Wait before a panicking thread goes on. choice: no busy loop.
-const RESTART_WAIT: Duration = Duration::from_millis(500);
-
 /// What the thread works with.
 pub struct VideoParts {
     /// Where frames come from.
@@ -73,8 +72,10 @@ pub fn start(
     board: Arc<Board>,
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let capture = Capture::start(parts.camera)?;
+    let capture = Capture::start(parts.camera, board.calls.row("camera", Needed::ToDrive))?;
+    let row = board.calls.row("video", Needed::ToDrive);
     let mut make = parts.encoder;
+    let (mut encoder, mut itself) = (Reopening::new(), Reopening::new());
     let (fps, size) = (parts.fps.max(1), parts.size);
     thread::Builder::new()
         .name("video".to_owned())
@@ -82,14 +83,26 @@ pub fn start(
             let over = || stop.load(Ordering::Relaxed) || units.is_closed();
             while !over() {
                 let ran = catch_unwind(AssertUnwindSafe(|| {
-                    Video::new(&capture, &mut make, &units, &board, (fps, size)).run(&over);
+                    let coder =
+                        Coder::new(&mut make, &mut encoder, &row, Duration::from_secs(1) / fps);
+                    let mut video = Video::new(&capture, coder, &units, &board, (fps, size));
+                    itself.works(clock::now());
+                    video.run(&over);
                 }));
                 if ran.is_err() {
                     board.readings.video_restarts.count();
                     board.camera_failed();
                     board.encoder_failed();
-                    tracing::error!("video: a bug; starting the encoder again");
-                    thread::sleep(RESTART_WAIT);
+                    let wait = itself.failed(clock::now());
+                    let ms = wait.as_millis();
+                    tracing::error!(
+                        ms,
+                        "video: a bug; the encoder is started again after this time"
+                    );
+                    let until = clock::now().after(wait);
+                    while !over() && clock::now() < until {
+                        thread::sleep(LOOK);
+                    }
                 }
             }
         })
@@ -119,7 +132,7 @@ struct Video<'a> {
 impl<'a> Video<'a> {
     fn new(
         capture: &'a Capture,
-        make: &'a mut MakeEncoder,
+        coder: Coder<'a>,
         units: &'a mpsc::Sender<Unit>,
         board: &'a Board,
         (fps, size): (u32, (u32, u32)),
@@ -129,7 +142,7 @@ impl<'a> Video<'a> {
             capture,
             units,
             board,
-            coder: Coder::new(make, period),
+            coder,
             standby: Standby::new(size),
             camera: Trouble::new("camera"),
             encoder: Trouble::new("encoder"),
@@ -233,14 +246,14 @@ impl<'a> Video<'a> {
         (self.heard_at, self.has_started, self.last_number) = (now, false, None);
         self.board.readings.video_restarts.count();
         self.board.camera_failed();
-        self.camera.is_here(now, why);
+        self.camera.is_here(now, why, AGAIN);
         self.coder.close();
     }
 
     fn encoder_failed(&mut self, why: &str, wanted_key: bool) {
         self.board.readings.video_restarts.count();
         self.board.encoder_failed();
-        self.encoder.is_here(clock::now(), why);
+        self.encoder.is_here(clock::now(), why, AGAIN);
         if wanted_key {
             self.board.want_key_frame();
         }
@@ -258,8 +271,11 @@ impl<'a> Video<'a> {
         if silent > limit && !self.camera.is_known() {
             self.board.camera_failed();
             let ms = silent.as_millis();
-            self.camera
-                .is_here(now, &format!("no picture for {ms} ms; check the cable"));
+            self.camera.is_here(
+                now,
+                &format!("no picture for {ms} ms; check the cable"),
+                "its driver is waited for up to 30 s, then the program ends and is started again",
+            );
         }
     }
 

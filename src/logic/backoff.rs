@@ -14,6 +14,10 @@
 //! A try that never left the car, because there is no network yet or no name, hurts nobody: it counts for nothing, and the next
 //! one is soon ([`NEAR`]). Else a car that waits a minute for its Wi-Fi would wait up to 15 s more once it is there.
 //!
+//! A device of the car's own ([`Reopening`]) has nobody to share with, so its delays have no jitter: 0.5, 1, 2, 4 ... 30 s,
+//! and again 0.5 s after it has worked for [`WELL`]. A driver that is sick stays sick, and every opening costs it something:
+//! `bcm2835-codec` ended in a kernel oops after some 129 of them (raspberrypi/linux#7163). At 30 s that takes an hour.
+//!
 //! Promises: a delay is never above its ceiling; no panic, no clock, no random source of its own.
 //! Knows nothing of: what is tried.
 //! Sources: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter); PROTOCOL.md 5.2 q 7.
@@ -92,5 +96,53 @@ impl Backoff {
     fn ceiling(&self) -> Duration {
         let factor = 1_u32.checked_shl(self.attempt).unwrap_or(u32::MAX);
         FIRST.saturating_mul(factor).min(LONGEST)
+    }
+}
+
+/// Wait after the first failure of a device. choice: a moment's failure costs half a second.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Longest wait between two openings of a device. choice: 120 openings an hour.
+const RARELY: Duration = Duration::from_secs(30);
+
+/// Longest wait while the device is not there at all. choice: looking for it opens nothing that is sick, and a camera that
+/// is plugged in again is wanted at once.
+pub const ABSENT: Duration = Duration::from_secs(2);
+
+/// How long a device has to work to count as well. choice: as long as the longest wait, so that a device that fails again and
+/// again is opened at most every half minute on average.
+pub const WELL: Duration = Duration::from_secs(30);
+
+/// Spaces the openings of a device, or the starts of a part, that fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reopening {
+    failures: u32,
+    works_since: Option<Uptime>,
+}
+
+impl Reopening {
+    /// Nothing has failed yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            failures: 0,
+            works_since: None,
+        }
+    }
+
+    /// It works now.
+    pub fn works(&mut self, now: Uptime) {
+        self.works_since = self.works_since.or(Some(now));
+    }
+
+    /// It failed: how long to wait before it is opened again.
+    pub fn failed(&mut self, now: Uptime) -> Duration {
+        let was_well = |since: Uptime| now.since(since) >= WELL;
+        if self.works_since.take().is_some_and(was_well) {
+            self.failures = 0;
+        }
+        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        AT_ONCE.saturating_mul(factor).min(RARELY)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use super::*;
+use crate::app::calls::{Calls, Needed};
 use crate::hal::Camera;
 use crate::hal::frame::Pool;
 use crate::logic::units::Uptime;
@@ -74,7 +76,7 @@ fn world() -> World {
     });
     World {
         acts,
-        capture: Capture::start(make).unwrap(),
+        capture: Capture::start(make, Calls::default().row("camera", Needed::ToDrive)).unwrap(),
         open,
         opened,
     }
@@ -132,7 +134,7 @@ fn an_error_and_a_panic_are_told_and_the_camera_is_opened_again() {
     let started = Instant::now();
     world.acts.send(Act::Frame).unwrap();
     assert_eq!(frame(world.capture.take(LONG)).number(), 0, "a new camera");
-    assert!(started.elapsed() >= RETRY.0 / 2, "it rested");
+    assert!(started.elapsed() >= Duration::from_millis(500), "it rested");
     world.acts.send(Act::Panic).unwrap();
     assert_eq!(
         failed(world.capture.take(LONG)),

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::{LapPart, Trouble, guarded, pause};
 use crate::app::board::Board;
+use crate::app::calls::Row;
 use crate::app::clock;
 use crate::hal::sensor::{LapEvent, SensorError};
 use crate::logic::lap::{LapDetector, Pass};
@@ -33,6 +34,7 @@ const EDGE_LAG: Duration = Duration::from_millis(20);
 pub(super) struct Laps {
     pub(super) part: LapPart,
     pub(super) board: Arc<Board>,
+    pub(super) row: Arc<Row>,
     pub(super) passes: SyncSender<Pass>,
     pub(super) trouble: Trouble,
 }
@@ -57,8 +59,11 @@ impl Laps {
         detector: &mut Option<LapDetector>,
         stop: &AtomicBool,
     ) -> Result<(), SensorError> {
-        let mut sensor = (self.part.open)()?;
-        let levels = sensor.levels()?;
+        let row = Arc::clone(&self.row);
+        // Ends after the sensor was dropped, however that comes about.
+        let _closing = row.enter("close it");
+        let mut sensor = row.during("open it", &mut self.part.open)?;
+        let levels = row.during("read its levels", || sensor.levels())?;
         let now = clock::now();
         let detector = match detector {
             Some(detector) => {
@@ -76,7 +81,7 @@ impl Laps {
             let now = clock::now();
             let wait = detector.next_at().after(EDGE_LAG).since(now).min(LOOK);
             let early = detector.early();
-            let pass = match sensor.wait(wait)? {
+            let pass = match row.during("wait for an edge", || sensor.wait(wait))? {
                 Some(LapEvent::Edge { pin, is_over, at }) => detector.edge(pin, is_over, at),
                 Some(LapEvent::Lost { edges, levels, at }) => {
                     self.board.readings.edges_lost.add(edges);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::{BatteryPart, Trouble, guarded, pause};
 use crate::app::board::Board;
+use crate::app::calls::Row;
 use crate::app::clock;
 use crate::app::readings::Readings;
 use crate::hal::health::BoardProbe;
@@ -29,6 +30,7 @@ const SLOW: Duration = Duration::from_secs(1);
 /// All that is read once a second.
 pub(super) struct Slow {
     pub(super) board: Arc<Board>,
+    pub(super) row: Arc<Row>,
     pub(super) probe: BoardProbe,
     pub(super) modem: Modem,
     pub(super) heat: Heat,
@@ -56,7 +58,8 @@ impl Slow {
 
     /// Reads everything, now.
     pub(super) fn look(&mut self, now: Uptime) {
-        let state = self.probe.read();
+        let row = Arc::clone(&self.row);
+        let state = row.during("read the board's files", || self.probe.read());
         let readings = &self.board.readings;
         readings
             .temp_celsius
@@ -71,7 +74,8 @@ impl Slow {
         readings.up_s.set(state.up_s);
         readings.load_permille.set(state.load_permille);
         readings.own_mem_kb.set(state.own_mem_kb);
-        readings.modem_percent.set(self.modem.poll(now));
+        let modem_percent = row.during("ask the modem", || self.modem.poll(now));
+        readings.modem_percent.set(modem_percent);
         if let Some(milli_celsius) = state.milli_celsius {
             let is_hot = self.heat.sample(milli_celsius);
             readings.set_board_hot(is_hot);
@@ -79,7 +83,7 @@ impl Slow {
         }
         self.warned.supply(state.under_voltage.unwrap_or(false));
         if let Some(battery) = &mut self.battery {
-            battery.look(now, readings);
+            row.during("read the battery", || battery.look(now, readings));
         }
         readings.sensed(now);
     }

@@ -322,6 +322,9 @@ fn slow(board: &Arc<Board>, root: &Path, answers: &[Answer]) -> Slow {
     };
     Slow {
         board: Arc::clone(board),
+        row: board
+            .calls
+            .row("sensors", crate::app::calls::Needed::ToInform),
         probe: BoardProbe::new(root),
         modem: Modem::new("/nowhere/mmcli"),
         heat: Heat::new(80),

@@ -252,6 +252,15 @@ impl Ready {
     }
 }
 
+/// What is known of a node without opening it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// The driver: `uvcvideo`.
+    pub driver: String,
+    /// The node's name: `bcm2835-codec-encode`.
+    pub name: String,
+}
+
 /// The devices of a machine.
 pub trait Kernel: fmt::Debug + Send + Sync {
     /// The video devices there are, in the order of their numbers.
@@ -259,6 +268,10 @@ pub trait Kernel: fmt::Debug + Send + Sync {
     /// # Errors
     /// What the system said when its folder was read.
     fn nodes(&self) -> io::Result<Vec<PathBuf>>;
+
+    /// What a node is, as far as that can be known without opening it: empty words where it cannot. Opening is no small
+    /// thing: `bcm2835-codec` makes a component in the firmware each time, and a driver that is sick may not return.
+    fn hint(&self, path: &Path) -> Hint;
 
     /// The device that a path or a link leads to.
     ///

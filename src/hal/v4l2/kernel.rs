@@ -34,8 +34,8 @@ use v4l::v4l_sys as sys;
 use v4l::v4l2::{ioctl, mmap, munmap, vidioc};
 
 use super::border::{
-    Buffer, Capability, Control, Device, Flags, Format, FourCc, Interval, Kernel, Memory, Offer,
-    Place, Queue, Rates, Ready, Sizes, Span,
+    Buffer, Capability, Control, Device, Flags, Format, FourCc, Hint, Interval, Kernel, Memory,
+    Offer, Place, Queue, Rates, Ready, Sizes, Span,
 };
 use crate::hal::clock::{Clock, SystemClock};
 use crate::logic::units::Uptime;
@@ -75,6 +75,23 @@ impl Kernel for Linux {
         }
         found.sort_unstable();
         Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    fn hint(&self, path: &Path) -> Hint {
+        let Some(node) = path.file_name() else {
+            return Hint::default();
+        };
+        // kernel: Documentation/admin-guide/sysfs-rules.rst; `name` is made by `v4l2-dev.c`.
+        let folder = Path::new("/sys/class/video4linux").join(node);
+        let driver = std::fs::read_link(folder.join("device/driver")).unwrap_or_default();
+        let name = std::fs::read_to_string(folder.join("name")).unwrap_or_default();
+        Hint {
+            driver: driver
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            name: name.trim().to_owned(),
+        }
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Device>> {

@@ -64,9 +64,16 @@ pub(super) fn all(devices: &Devices) -> (Vec<Found>, Vec<String>) {
     let (mut found, mut troubles) = (Vec::new(), Vec::new());
     match devices.nodes() {
         Ok(nodes) => {
-            for path in nodes {
+            let of_libcamera = |path: &PathBuf| {
+                let hint = devices.hint(path);
+                [&hint.driver, &hint.name]
+                    .into_iter()
+                    .any(|word| is_of_libcamera(word))
+            };
+            // Not opened: a look for the camera every few seconds would open a sick codec each time.
+            for path in nodes.into_iter().filter(|path| !of_libcamera(path)) {
                 match opened(devices, &path) {
-                    Ok(Some(one)) if !is_of_libcamera(&one) => found.push(one),
+                    Ok(Some(one)) if !is_of_libcamera(&one.capability.driver) => found.push(one),
                     Ok(_) => {}
                     Err(why) => troubles.push(why),
                 }
@@ -142,7 +149,6 @@ fn opened(devices: &Devices, path: &Path) -> Result<Option<Found>, String> {
     }))
 }
 
-fn is_of_libcamera(found: &Found) -> bool {
-    let driver = &found.capability.driver;
+fn is_of_libcamera(driver: &str) -> bool {
     OF_LIBCAMERA.iter().any(|begin| driver.starts_with(begin))
 }

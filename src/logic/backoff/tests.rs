@@ -81,3 +81,49 @@ fn a_link_that_falls_again_at_once_does_not() {
     backoff.link_up(at_s(59));
     assert_eq!(ceiling_ms(&mut backoff, at_s(60)), 250);
 }
+
+fn waits_ms(reopening: &mut Reopening, count: usize) -> Vec<u128> {
+    let waits = (0..count).map(|_| reopening.failed(at_s(0)).as_millis());
+    waits.collect()
+}
+
+#[test]
+fn a_sick_device_is_opened_ever_more_rarely() {
+    let mut reopening = Reopening::new();
+    assert_eq!(
+        waits_ms(&mut reopening, 9),
+        [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
+    );
+    reopening.failures = u32::MAX;
+    assert_eq!(waits_ms(&mut reopening, 2), [30_000, 30_000]);
+}
+
+#[test]
+fn a_sick_device_is_opened_some_hundred_times_an_hour_however_long_it_seems_to_work() {
+    for seems_to_work_ms in [0, 1, 500, 5_000, 29_999] {
+        let mut reopening = Reopening::new();
+        let (mut now, mut openings) = (Uptime::ZERO, 0);
+        while now < at_s(3600) {
+            openings += 1;
+            reopening.works(now);
+            now = now.after(Duration::from_millis(seems_to_work_ms));
+            now = now.after(reopening.failed(now));
+        }
+        assert!(openings <= 126, "{seems_to_work_ms} ms: {openings}");
+    }
+}
+
+#[test]
+fn a_device_that_was_well_for_a_while_is_opened_at_once() {
+    let mut reopening = Reopening::new();
+    waits_ms(&mut reopening, 6);
+    reopening.works(at_s(100));
+    reopening.works(at_s(129));
+    assert_eq!(reopening.failed(at_s(130)).as_millis(), 500);
+    reopening.works(at_s(131));
+    assert_eq!(
+        reopening.failed(at_s(160)).as_millis(),
+        1000,
+        "one second short"
+    );
+}

@@ -19,6 +19,12 @@ use crate::hal::v4l2::trouble;
 /// Pictures that frames come as.
 const RAW: [FourCc; 2] = [FourCc::YU12, FourCc::NV12];
 
+/// Nodes of `bcm2835-codec` but the encoder's begin so. kernel: `bcm2835_codec_create` of `bcm2835-v4l2-codec.c`.
+const CODEC: &str = "bcm2835-codec-";
+const ENCODER: &str = "bcm2835-codec-encode";
+/// Drivers whose nodes code nothing. kernel: as in `webcam::find`, and the driver of USB cameras.
+const NO_CODECS: [&str; 5] = ["uvcvideo", "bcm2835-isp", "unicam", "rp1-cfe", "pisp"];
+
 /// A device that codes pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -42,7 +48,7 @@ pub fn encoders(devices: &Devices) -> (Vec<Found>, Vec<String>) {
     let mut troubles = Vec::new();
     match devices.nodes() {
         Ok(nodes) => {
-            for path in nodes {
+            for path in nodes.into_iter().filter(|path| may_code(devices, path)) {
                 match opened(devices, &path) {
                     Ok(Some((one, _))) => found.push(one),
                     Ok(None) => {}
@@ -59,24 +65,13 @@ pub fn encoders(devices: &Devices) -> (Vec<Found>, Vec<String>) {
 pub(super) fn encoder(devices: &Devices, settings: &V4l2Settings) -> Result<Opened, EncoderError> {
     let fits = |one: &Found| one.gives.contains(&settings.coded);
     if let Some(device) = &settings.device {
-        let path = Path::new(device);
-        return match opened(devices, path) {
-            Ok(Some((one, open))) if fits(&one) => Ok((one, open)),
-            Ok(_) => Err(EncoderError::Unsupported {
-                encoder: device.clone(),
-                why: format!(
-                    "it does not code {}; leave encoder.device empty, and the right one is looked for",
-                    settings.coded
-                ),
-            }),
-            Err(why) => Err(missing(device, why)),
-        };
+        return encoder_at(devices, settings, Path::new(device));
     }
     let nodes = devices
         .nodes()
         .map_err(|error| missing("/dev", error.to_string()))?;
     let mut troubles = Vec::new();
-    for path in &nodes {
+    for path in nodes.iter().filter(|path| may_code(devices, path)) {
         match opened(devices, path) {
             Ok(Some((one, open))) if fits(&one) => return Ok((one, open)),
             Ok(_) => {}
@@ -92,6 +87,34 @@ pub(super) fn encoder(devices: &Devices, settings: &V4l2Settings) -> Result<Open
         why = format!("{why} ({})", troubles.join("; "));
     }
     Err(missing("v4l2m2m", why))
+}
+
+/// The encoder at this place, opened.
+pub(super) fn encoder_at(
+    devices: &Devices,
+    settings: &V4l2Settings,
+    path: &Path,
+) -> Result<Opened, EncoderError> {
+    let device = path.display().to_string();
+    match opened(devices, path) {
+        Ok(Some((one, open))) if one.gives.contains(&settings.coded) => Ok((one, open)),
+        Ok(_) => Err(EncoderError::Unsupported {
+            encoder: device,
+            why: format!(
+                "it does not code {}; leave encoder.device empty, and the right one is looked for",
+                settings.coded
+            ),
+        }),
+        Err(why) => Err(missing(&device, why)),
+    }
+}
+
+/// Whether a node is worth opening. What nobody knows is.
+fn may_code(devices: &Devices, path: &Path) -> bool {
+    let hint = devices.hint(path);
+    let is_other_codec = hint.name.starts_with(CODEC) && hint.name != ENCODER;
+    let is_other_driver = |driver: &str| hint.driver.starts_with(driver);
+    !is_other_codec && !NO_CODECS.iter().any(|driver| is_other_driver(driver))
 }
 
 /// Opens a device if it is a codec that takes pictures.

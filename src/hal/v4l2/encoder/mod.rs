@@ -25,6 +25,7 @@
 //! `drivers/staging/vc04_services/bcm2835-codec/bcm2835-v4l2-codec.c` of raspberrypi/linux.
 
 use core::time::Duration;
+use std::path::PathBuf;
 
 use super::border::{Devices, FourCc};
 use super::control;
@@ -98,6 +99,10 @@ pub struct V4l2Encoder {
     devices: Devices,
     settings: V4l2Settings,
     target: Kbps,
+    /// Where it is.
+    path: PathBuf,
+    /// Opened by the look, for the first frame: each opening costs the firmware something.
+    looked_at: Option<find::Opened>,
     open: Option<Open>,
     /// Why frames are not imported, once that is known of this device.
     no_import: Option<String>,
@@ -110,14 +115,16 @@ pub struct V4l2Encoder {
 }
 
 impl V4l2Encoder {
-    /// Looks whether there is such an encoder; it opens with the first frame, whose size it needs.
+    /// Looks whether there is such an encoder; it starts with the first frame, whose size it needs.
     ///
     /// # Errors
     /// [`EncoderError::Missing`] if there is none, with what was found instead.
     pub fn new(devices: Devices, settings: V4l2Settings) -> Result<Self, EncoderError> {
-        find::encoder(&devices, &settings)?;
+        let looked_at = find::encoder(&devices, &settings)?;
         Ok(Self {
             target: settings.bitrate,
+            path: looked_at.0.path.clone(),
+            looked_at: Some(looked_at),
             devices,
             settings,
             open: None,
@@ -182,14 +189,11 @@ impl V4l2Encoder {
     }
 
     fn start(&mut self, frame: &Frame, way: Way) -> Result<(), EncoderError> {
-        let opened = Open::new(
-            &self.devices,
-            &self.settings,
-            self.target,
-            self.room,
-            frame,
-            way,
-        )?;
+        let device = match self.looked_at.take() {
+            Some(device) => device,
+            None => find::encoder_at(&self.devices, &self.settings, &self.path)?,
+        };
+        let opened = Open::new(device, &self.settings, self.target, self.room, frame, way)?;
         self.counts.openings += 1;
         tracing::info!(
             device = opened.name(),

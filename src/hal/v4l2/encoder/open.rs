@@ -21,11 +21,11 @@
 //! Sources: Linux `dev-encoder`; `bcm2835-v4l2-codec.c` of raspberrypi/linux (functions as named).
 
 use super::controls::{LONG, bits, is_unknown, optional, set_controls};
-use super::find::{self, Found};
+use super::find::{Found, Opened};
 use super::input::{Input, Way, raw_format};
 use super::{V4l2Settings, is_h264, wanted_profile};
 use crate::hal::frame::Layout;
-use crate::hal::v4l2::border::{Device, Devices, Format, FourCc, Interval, Memory, Queue, Span};
+use crate::hal::v4l2::border::{Device, Format, FourCc, Interval, Memory, Queue, Span};
 use crate::hal::v4l2::kernel::Mapped;
 use crate::hal::v4l2::{control, trouble};
 use crate::hal::{EncoderError, Frame};
@@ -69,14 +69,13 @@ pub(super) struct Open {
 impl Open {
     /// Opens and starts an encoder for frames like this one.
     pub(super) fn new(
-        devices: &Devices,
+        (found, device): Opened,
         settings: &V4l2Settings,
         target: Kbps,
         room: u32,
         frame: &Frame,
         way: Way,
     ) -> Result<Self, EncoderError> {
-        let (found, device) = find::encoder(devices, settings)?;
         let name = format!("{} ({})", found.path.display(), found.capability.card);
         let step = |step: &'static str| {
             let (path, name) = (found.path.clone(), name.clone());

@@ -6,7 +6,7 @@
 //! ```text
 //!   FakeKernel ── /dev/video11 codec::CodecModel      bcm2835-codec, or vicodec
 //!             └── /dev/video0  webcam::WebcamModel    uvcvideo
-//!   each call counts; the n-th can be made to fail; a node can be unplugged, or belong to somebody else
+//!   each call counts; the n-th can be made to fail, or to hang; a node can be unplugged, or belong to somebody else
 //! ```
 //!
 //! Promises: no allocation a frame, so that those of the code under test can be counted.
@@ -17,12 +17,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 
-use super::border::{Device, Devices, FourCc, Kernel, Place};
+use super::border::{Capability, Device, Devices, FourCc, Hint, Kernel, Place};
 use super::encoder::V4l2Settings;
 use super::kernel::Mapped;
 
@@ -67,6 +67,9 @@ struct World {
     nodes: BTreeMap<PathBuf, Model>,
     calls: u64,
     fail: Option<(u64, Errno)>,
+    hang: Option<u64>,
+    /// Openings of each node.
+    openings: BTreeMap<PathBuf, u64>,
     open: usize,
 }
 
@@ -74,6 +77,7 @@ struct World {
 #[derive(Clone, Debug, Default)]
 pub struct FakeKernel {
     world: Arc<Mutex<World>>,
+    let_go: Arc<Condvar>,
 }
 
 impl FakeKernel {
@@ -107,6 +111,25 @@ impl FakeKernel {
         world.fail = Some((world.calls + nth, errno));
     }
 
+    /// Lets the n-th call from now hang, from 1, until [`Self::let_go`].
+    pub fn hang(&self, nth: u64) {
+        let mut world = self.world();
+        world.hang = Some(world.calls + nth);
+    }
+
+    /// Lets a call that hangs return.
+    pub fn let_go(&self) {
+        self.world().hang = None;
+        self.let_go.notify_all();
+    }
+
+    /// How often a node was opened.
+    #[must_use]
+    pub fn openings(&self, path: &str) -> u64 {
+        let world = self.world();
+        world.openings.get(Path::new(path)).copied().unwrap_or(0)
+    }
+
     /// Calls so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -127,8 +150,15 @@ impl FakeKernel {
     fn call(&self) -> io::Result<()> {
         let mut world = self.world();
         world.calls += 1;
+        let own = world.calls;
+        while world.hang == Some(own) {
+            world = self
+                .let_go
+                .wait(world)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
         match world.fail {
-            Some((at, errno)) if at == world.calls => Err(errno.into()),
+            Some((at, errno)) if at == own => Err(errno.into()),
             Some(_) | None => Ok(()),
         }
     }
@@ -150,8 +180,21 @@ impl Kernel for FakeKernel {
         Ok(self.world().nodes.keys().cloned().collect())
     }
 
+    fn hint(&self, path: &Path) -> Hint {
+        let capability = match self.world().nodes.get(path) {
+            Some(Model::Codec(model)) => model.capability.clone(),
+            Some(Model::Webcam(model)) => model.capability.clone(),
+            Some(Model::Forbidden) | None => Capability::default(),
+        };
+        Hint {
+            driver: capability.driver,
+            name: capability.card,
+        }
+    }
+
     fn open(&self, path: &Path) -> io::Result<Box<dyn Device>> {
         self.call()?;
+        *self.world().openings.entry(path.into()).or_default() += 1;
         let model = self.world().nodes.get(path).cloned();
         let device: Box<dyn Device> = match model {
             Some(Model::Codec(model)) => Box::new(codec::Codec::new(self, path, model)),
