@@ -33,6 +33,7 @@ use crate::config::CameraFormat;
 mod find;
 mod modes;
 mod picture;
+mod scan;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@
 //! JPEG has luma and chroma from 0 to 255; viewers expect 16 to 235 and 16 to 240 of a picture that says nothing else, and
 //! ours does not. Cameras leave out the Huffman tables that all of them use; the mark of an AVI file tells the decoder so.
 //!
-//! Promises: a buffer is read only inside; what is damaged gives an error and no frame.
+//! Promises: a buffer is read only inside; what is damaged or not whole gives an error and no frame: a decoder would show
+//! what is missing in grey (`scan`).
 //! Knows nothing of: devices.
 //! Sources: Linux `pixfmt-packed-yuv`, `pixfmt-compressed`; ITU-R BT.601 (ranges); JFIF 1.02 (full range); USB Video Class
 //! "Motion-JPEG" 1.5, 3.2 (tables that may be missing).
@@ -19,10 +20,15 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::scan::{Scanner, Seen};
 use crate::hal::Frame;
 use crate::hal::frame::{Layout, PlanesMut, Pool};
 use crate::hal::v4l2::FourCc;
 use crate::hal::v4l2::border::Format;
+
+/// What a picture is that is not whole, and what to do about it.
+pub(super) const LOST: &str = "a part of it was lost on the USB bus; if many are, take another port or cable, a smaller size, fewer \
+                               pictures a second";
 
 /// Pictures that are made at once. choice: one being shown, one being coded, one newest, one in the making.
 const POOL: usize = 4;
@@ -44,6 +50,8 @@ pub(super) enum Picture {
         file: Vec<u8>,
         /// Luma, blue and red difference of each pixel in turn.
         pixels: Vec<u8>,
+        /// Sees whether all of it has come.
+        scanner: Box<Scanner>,
     },
 }
 
@@ -71,6 +79,7 @@ impl Picture {
                 pool: pool()?,
                 file: Vec::new(),
                 pixels: vec![0; columns * usize::try_from(height).ok()? * 3],
+                scanner: Box::new(Scanner::new()),
             },
             _ => return None,
         })
@@ -100,7 +109,15 @@ impl Picture {
                 from_yuyv(bytes, *stride, columns, planes).ok_or("it is too short")?;
                 Ok(Some(frame))
             }
-            Self::Mjpeg { pool, file, pixels } => {
+            Self::Mjpeg {
+                pool,
+                file,
+                pixels,
+                scanner,
+            } => {
+                if scanner.look(bytes) == Seen::Cut {
+                    return Err(LOST.to_owned());
+                }
                 let Some(mut frame) = pool.take() else {
                     return Ok(None);
                 };

@@ -35,7 +35,7 @@ use rustix::time::ClockId;
 
 use super::find::Found;
 use super::modes::Mode;
-use super::picture::Picture;
+use super::picture::{LOST, Picture};
 use super::{WebcamSettings, failed, missing, unsupported};
 use crate::config::Rotation;
 use crate::hal::clock::{self, Clock, SystemClock};
@@ -99,6 +99,8 @@ pub(super) struct Webcam {
     moments: Moments,
     /// Why pictures are thrown away, once that was logged.
     said: Option<String>,
+    /// Pictures that were thrown away since it was opened.
+    thrown_away: u32,
 }
 
 impl Webcam {
@@ -154,6 +156,7 @@ impl Webcam {
             patience: patience::FIRST,
             moments: Moments::default(),
             said: None,
+            thrown_away: 0,
         };
         for slot in &camera.slots {
             camera.offer(slot.number).map_err(step("queue a buffer"))?;
@@ -215,7 +218,7 @@ impl Webcam {
             .map_err(|error| self.broken("take a picture", error))?
         {
             let back = if buffer.flags.is_error || buffer.used < self.bytes {
-                self.is_thrown_away("it is damaged or not whole");
+                self.is_thrown_away(LOST);
                 Some(buffer)
             } else {
                 newest.replace(buffer)
@@ -227,10 +230,15 @@ impl Webcam {
         Ok(newest)
     }
 
-    /// Logs why a picture is of no use, when the reason is new.
+    /// Logs why a picture is of no use, when the reason is new and when twice as many were lost as at the last word.
     fn is_thrown_away(&mut self, why: &str) {
-        if self.said.as_deref() != Some(why) {
-            tracing::warn!(camera = self.name, "a picture is thrown away: {why}");
+        self.thrown_away = self.thrown_away.wrapping_add(1);
+        if self.said.as_deref() != Some(why) || self.thrown_away.is_power_of_two() {
+            tracing::warn!(
+                camera = self.name,
+                so_far = self.thrown_away,
+                "a picture is thrown away: {why}"
+            );
             self.said = Some(why.to_owned());
         }
     }

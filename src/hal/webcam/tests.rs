@@ -288,13 +288,6 @@ fn damaged_short_and_empty_pictures_are_left_out_and_strange_times_replaced() {
         let mut camera = opened(&kernel);
         assert_eq!(camera.next_frame().unwrap().number(), 1);
         let next = camera.next_frame().unwrap();
-        // Half of a JPEG picture is a grey lower half; the decoder gives it, as it should.
-        let is_half = format == FourCc::MJPG && next.number() == 2;
-        let next = if is_half {
-            camera.next_frame().unwrap()
-        } else {
-            next
-        };
         assert_eq!(next.number(), 4, "{format}");
         assert!(next.captured_at() > crate::logic::units::Uptime::from_micros(1000));
     }
@@ -397,6 +390,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     model.set_busy(true);
     let text = said(&kernel, &settings());
     assert!(text.contains("another program has it open"), "{text}");
+    assert!(!text.contains("(process self)"), "{text}");
     model.set_busy(false);
 
     let large = WebcamSettings {
@@ -500,4 +494,146 @@ fn usb_comes_first_and_what_belongs_to_libcamera_not_at_all() {
             "camera.device \"/dev/video14\": vivid at platform:vivid-000: NV12 160x120 at 30",
         ]
     );
+}
+
+/// How a picture is decoded: nothing, or its bars.
+fn decoded(jpeg: &[u8]) -> Result<Vec<(u8, u8, u8)>, String> {
+    let format = Format {
+        width: 160,
+        height: 120,
+        format: FourCc::MJPG,
+        stride: 0,
+        bytes: 160 * 120 * 2,
+    };
+    let mut picture = picture::Picture::of(&format).unwrap();
+    let frame = picture.make(jpeg)?;
+    Ok(bars(&frame.expect("there is memory")))
+}
+
+/// With a restart mark behind each part: a picture whose parts are all coded alone. Made from the other one: `ffmpeg -i
+/// bars-160x120.jpg -threads 4 -thread_type slice -slices 4 -huffman default -q:v 2 bars-restart-160x120.jpg`.
+const RESTARTS: &[u8] = include_bytes!("../../../tests/data/webcam/bars-restart-160x120.jpg");
+
+/// Where the coded data begin.
+fn data_at(jpeg: &[u8]) -> usize {
+    let scan = jpeg.windows(2).position(|two| two == [0xFF, 0xDA]).unwrap();
+    scan + 2 + usize::from(u16::from_be_bytes([jpeg[scan + 2], jpeg[scan + 3]]))
+}
+
+#[test]
+fn a_picture_that_the_bus_cut_is_refused_wherever_it_was_cut() {
+    for whole in [BARS, RESTARTS, &without_tables()] {
+        let begin = data_at(whole);
+        let end = whole.len() - 2; // the end mark
+        // The last byte may be padding alone.
+        for cut in begin..end - 1 {
+            for tail in [&[][..], b"\xFF\xD9", &[0; 64]] {
+                let jpeg = [&whole[..cut], tail].concat();
+                let why = decoded(&jpeg).err();
+                // Zeros may happen to be code words, but then they are a picture that is whole.
+                let is_refused = why.as_ref().is_some_and(|why| why.contains("was lost"));
+                assert!(
+                    is_refused || tail.len() == 64,
+                    "{cut} of {end}, {}: {why:?}",
+                    tail.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_lost_in_the_middle_is_not_hidden_by_an_end_mark() {
+    for whole in [BARS, RESTARTS] {
+        let (begin, end) = (data_at(whole), whole.len() - 2);
+        let third = (end - begin) / 3;
+        let jpeg = [&whole[..begin + third], &whole[begin + 2 * third..]].concat();
+        let why = decoded(&jpeg).expect_err("a third of it is lost");
+        assert!(why.contains("was lost on the USB bus"), "{why}");
+    }
+}
+
+#[test]
+fn a_whole_picture_is_good_however_its_camera_ends_it() {
+    let header = |jpeg: &[u8], segment: &[u8]| [&jpeg[..2], segment, &jpeg[2..]].concat();
+    for whole in [BARS, RESTARTS, &without_tables()] {
+        let without_end = &whole[..whole.len() - 2];
+        let fill = [&whole[..2], b"\xFF\xFF\xFF", &whole[2..]].concat();
+        let thumbnail =
+            [b"\xFF\xE1\x00\x10Exif\0\0\xFF\xD8\xFF\xDA\xFF\xD9\0\0".as_slice()].concat();
+        for (what, jpeg) in [
+            ("as it is", whole.to_vec()),
+            ("no end mark", without_end.to_vec()),
+            ("bytes behind it", [whole, &[0; 4096]].concat()),
+            ("other bytes behind it", [whole, &[0xA5; 300]].concat()),
+            ("zeros for the end mark", [without_end, &[0; 4096]].concat()),
+            (
+                "fill bytes at the end",
+                [without_end, b"\xFF\xFF\xFF\xFF\xD9"].concat(),
+            ),
+            ("fill bytes in the header", fill),
+            ("a thumbnail", header(whole, &thumbnail)),
+            ("a comment", header(whole, b"\xFF\xFE\x00\x06abcd")),
+        ] {
+            let got = decoded(&jpeg).unwrap_or_else(|why| panic!("{what}: {why}"));
+            assert!(is_near(&got, 3), "{what}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn grey_pictures_and_those_of_other_coders_are_left_to_the_decoder() {
+    let mut scanner = scan::Scanner::new();
+    for rubbish in [
+        &b""[..],
+        b"no picture",
+        &BARS[..2],
+        &BARS[..300],
+        b"\xFF\xD8\xFF\xDA\x00\x02",
+    ] {
+        assert_eq!(scanner.look(rubbish), scan::Seen::Unknown);
+    }
+    let mut progressive = BARS.to_vec();
+    let at = progressive
+        .windows(2)
+        .position(|two| two == [0xFF, 0xC0])
+        .unwrap();
+    progressive[at + 1] = 0xC2;
+    assert_eq!(scanner.look(&progressive), scan::Seen::Unknown);
+    assert_eq!(scanner.look(BARS), scan::Seen::Whole);
+}
+
+/// What the look costs: `cargo test --release --lib -- --ignored --nocapture what_a_look_costs`.
+#[test]
+#[ignore = "prints a figure"]
+#[allow(clippy::print_stdout, reason = "it is for a person")]
+fn what_a_look_costs() {
+    let mut scanner = scan::Scanner::new();
+    let began = Instant::now();
+    let mut bytes = 0;
+    while bytes < 50_000_000 {
+        assert_eq!(scanner.look(RESTARTS), scan::Seen::Whole);
+        bytes += RESTARTS.len();
+    }
+    let mb_s = 50_000_000.0 / began.elapsed().as_secs_f64() / 1e6;
+    println!("{mb_s:.0} MB of JPEG a second");
+}
+
+#[test]
+fn a_start_that_the_bus_refuses_says_what_helps() {
+    for (errno, wanted) in [
+        (rustix::io::Errno::NOSPC, "the USB bus has no room for it"),
+        (rustix::io::Errno::PROTO, "take a shorter cable"),
+        (rustix::io::Errno::PIPE, "unplug it and plug it in again"),
+    ] {
+        // STREAMON is the last call of an opening.
+        let (kernel, _) = plugged(WebcamModel::of(FourCc::NV12));
+        drop(opened(&kernel));
+        let calls = kernel.calls() - 1; // without STREAMOFF
+        let (kernel, _) = plugged(WebcamModel::of(FourCc::NV12));
+        kernel.fail(calls, errno);
+        let text = text(&refused(&kernel, &settings()));
+        assert!(text.contains("start it") && text.contains(wanted), "{text}");
+        opened(&kernel);
+    }
 }
