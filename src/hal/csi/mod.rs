@@ -41,7 +41,7 @@ pub use library::{built_for, open, survey};
 /// Which of the cameras.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// By its place in libcamera's list, from 0.
+    /// By its place among the CSI cameras in the order of [`in_order`], from 0.
     Index(u32),
     /// By libcamera's name for it, or a part of the name that only one camera has.
     Id(String),
@@ -86,6 +86,23 @@ pub struct Connected {
     pub modes: String,
 }
 
+/// Whether libcamera's name is that of a USB camera: those are `camera.source = "v4l"`, and have no index.
+/// Source: rpicam-apps `core/rpicam_app.hpp`, `GetCameras`.
+#[must_use]
+pub fn is_usb(id: &str) -> bool {
+    id.contains("/usb")
+}
+
+/// Sorts cameras as rpicam-apps do, so that an index means the same camera at each start and in `rpicam-hello
+/// --list-cameras`: CSI before USB, the greatest name first. libcamera's own order is that in which drivers were found.
+/// Source: rpicam-apps `core/rpicam_app.hpp`, `GetCameras`.
+pub fn in_order<T>(cameras: &mut [T], id: impl Fn(&T) -> &str) {
+    cameras.sort_by(|one, other| {
+        let (one, other) = (id(one), id(other));
+        is_usb(one).cmp(&is_usb(other)).then_with(|| other.cmp(one))
+    });
+}
+
 /// What there is to say of CSI cameras on this computer (`spidercar doctor`): a line each, or what to do.
 ///
 /// # Errors
@@ -95,9 +112,49 @@ pub fn findings() -> Result<Vec<String>, Vec<String>> {
     if found.is_empty() {
         return Err(advice::none_found(std::path::Path::new("/")));
     }
-    let lines = (0..).zip(&found).map(|(index, camera)| {
+    Ok(lines(&found))
+}
+
+/// A line for each camera; only CSI cameras have an index.
+fn lines(found: &[Connected]) -> Vec<String> {
+    let of = |(index, camera): (usize, &Connected)| {
         let Connected { id, model, modes } = camera;
-        format!("camera.index {index}: {model}, camera.id \"{id}\": {modes}")
-    });
-    Ok(lines.collect())
+        let index = if is_usb(id) {
+            "USB, better as camera.source = \"v4l\"".to_owned()
+        } else {
+            format!("camera.index {index}")
+        };
+        format!("{index}: {model}, camera.id \"{id}\": {modes}")
+    };
+    found.iter().enumerate().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names as libcamera gives them on a Pi 5 with two cameras, a Pi 4, and for a USB camera.
+    const LEFT: &str = "/base/axi/pcie@1000120000/rp1/i2c@88000/imx708@1a";
+    const RIGHT: &str = "/base/axi/pcie@1000120000/rp1/i2c@80000/imx708@1a";
+    const USB: &str = "/base/axi/pcie@1000120000/rp1/usb@200000-1:1.0-046d:0825";
+
+    #[test]
+    fn cameras_have_the_order_of_rpicam_apps_however_libcamera_found_them() {
+        for mut found in [[LEFT, RIGHT, USB], [USB, RIGHT, LEFT], [RIGHT, USB, LEFT]] {
+            in_order(&mut found, |id| id);
+            assert_eq!(found, [LEFT, RIGHT, USB]);
+        }
+    }
+
+    #[test]
+    fn a_usb_camera_has_no_index() {
+        let connected = |id: &str| Connected {
+            id: id.into(),
+            model: "imx708".into(),
+            modes: "2304x1296".into(),
+        };
+        let told = lines(&[LEFT, USB].map(connected));
+        assert!(told[0].starts_with("camera.index 0: imx708"), "{told:?}");
+        assert!(told[1].starts_with("USB, better as"), "{told:?}");
+    }
 }

@@ -20,7 +20,7 @@ use libcamera::stream::{StreamConfigurationRef, StreamRole};
 
 use crate::config::Rotation;
 use crate::hal::CameraError;
-use crate::hal::csi::{Connected, CsiSettings, Turn, Which, advice};
+use crate::hal::csi::{Connected, CsiSettings, Turn, Which, advice, is_usb};
 
 /// Buffers of a camera. choice: one being filled, one waiting, two with whoever encodes.
 pub(super) const BUFFERS: u32 = 4;
@@ -58,9 +58,13 @@ pub(super) fn pick<'a>(
     match which {
         Which::Index(index) => usize::try_from(*index)
             .ok()
-            .and_then(|index| cameras.get(index))
+            // USB cameras stand behind the others.
+            .and_then(|index| cameras.get(index).filter(|camera| !is_usb(camera.id())))
             .ok_or_else(|| {
-                let why = format!("camera.index counts from 0, and there are: {}", list());
+                let why = format!(
+                    "camera.index counts CSI cameras from 0, as `rpicam-hello --list-cameras` does, and there are: {}",
+                    list()
+                );
                 missing(format!("libcamera {index}"), why)
             }),
         Which::Id(part) => {

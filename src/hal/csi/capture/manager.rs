@@ -14,6 +14,7 @@ use libcamera::camera_manager::CameraManager;
 
 use super::raw::Handle;
 use crate::hal::CameraError;
+use crate::hal::csi::in_order;
 
 /// The one that runs, if one does.
 static RUNNING: Mutex<Weak<Manager>> = Mutex::new(Weak::new());
@@ -47,11 +48,12 @@ impl Manager {
         Ok(manager)
     }
 
-    /// Does something with the cameras that are connected now.
+    /// Does something with the cameras that are connected now, in the order of their index.
     pub(super) fn with_cameras<T>(&self, look: impl FnOnce(&[Camera<'static>]) -> T) -> T {
         let manager = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = manager.0.cameras();
-        let cameras: Vec<_> = (0..list.len()).filter_map(|at| list.get(at)).collect();
+        let mut cameras: Vec<_> = (0..list.len()).filter_map(|at| list.get(at)).collect();
+        in_order(&mut cameras, |camera| camera.id());
         look(&cameras)
     }
 }
