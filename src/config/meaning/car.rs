@@ -25,6 +25,7 @@ use crate::logic::units::{PulseWidth, Steering, Throttle};
 impl Meaning<'_> {
     pub(super) fn drive(&mut self) -> Found<Drive> {
         let output = self.wiring();
+        self.parts.wiring = output.ok();
         let tick = self.period(Id::DriveTickHz);
         let calibration = self.calibration();
         let limits = self.limits();

@@ -71,7 +71,7 @@ impl Meaning<'_> {
         };
         if pca.throttle_channel.abs_diff(pca.steering_channel) != 1 {
             let what = "the two outputs must be neighbours, so that both change in one transaction";
-            return Err(self.clash(Id::PcaSteeringChannel, Id::PcaThrottleChannel, what));
+            self.clash(Id::PcaSteeringChannel, Id::PcaThrottleChannel, what);
         }
         Ok(pca)
     }
@@ -97,7 +97,7 @@ impl Meaning<'_> {
         ] {
             if judged && pulse != HBRIDGE_ZERO_US {
                 let what = "a motor behind an H-bridge stands still at 1500 us";
-                return Err(self.clash(id, Id::DriveOutput, what));
+                self.clash(id, Id::DriveOutput, what);
             }
         }
         let enable_pin: u8 = self.whole(Id::HbridgeEnablePin)?;
@@ -119,7 +119,9 @@ impl Meaning<'_> {
 
     pub(super) fn sensors(&mut self) -> Found<Sensors> {
         let lap = self.lap();
+        self.parts.lap = lap.clone().ok().flatten();
         let battery = self.battery();
+        self.parts.battery = battery.ok().flatten();
         let hot_celsius = self.whole(Id::BoardHotCelsius);
         Ok(Sensors {
             lap: lap?,
@@ -163,48 +165,50 @@ impl Meaning<'_> {
         };
         if battery.critical_mv >= battery.low_mv {
             let what = "critical_mv must be less than low_mv";
-            return Err(self.clash(Id::BatteryCriticalMv, Id::BatteryLowMv, what));
+            self.clash(Id::BatteryCriticalMv, Id::BatteryLowMv, what);
         }
         Ok(Some(battery))
     }
 
     /// Tells every pin, and every address, that two parts in use want for themselves.
-    pub(super) fn nothing_twice(&mut self, wiring: &Wiring, sensors: &Sensors) -> Found<()> {
-        let mut used = pins_of(wiring);
-        if let Some(lap) = &sensors.lap
-            && lap.chip.is_none()
-        {
+    pub(super) fn nothing_twice(&mut self) {
+        let super::Parts {
+            wiring,
+            lap,
+            battery,
+        } = std::mem::take(&mut self.parts);
+        let mut used = wiring.as_ref().map(pins_of).unwrap_or_default();
+        if let Some(lap) = lap.filter(|lap| lap.chip.is_none()) {
             used.push((lap.pin, Id::LapPin));
             used.extend(lap.second_pin.map(|pin| (pin, Id::LapSecondPin)));
         }
+        let pca = match &wiring {
+            Some(Wiring::Pca9685(pca)) => Some(pca),
+            Some(Wiring::Sim | Wiring::Pwm(_) | Wiring::Hbridge(_)) | None => None,
+        };
         let buses = [
-            match wiring {
-                Wiring::Pca9685(pca) => Some((pca.bus, Id::PcaBus)),
-                Wiring::Sim | Wiring::Pwm(_) | Wiring::Hbridge(_) => None,
-            },
-            sensors.battery.map(|battery| (battery.bus, Id::BatteryBus)),
+            pca.map(|pca| (pca.bus, Id::PcaBus)),
+            battery.map(|battery| (battery.bus, Id::BatteryBus)),
         ];
-        let mut verdict = Ok(());
         for (bus, key) in buses.into_iter().flatten() {
             if bus == I2C_HEADER_BUS {
                 let taken = used.iter().filter(|(pin, _)| I2C_PINS.contains(pin));
                 for (_, other) in taken.copied().collect::<Vec<_>>() {
-                    verdict = Err(self.clash(other, key, "BCM 2 and 3 are the I2C bus"));
+                    self.clash(other, key, "BCM 2 and 3 are the I2C bus");
                 }
             }
         }
         for (place, (pin, key)) in used.iter().enumerate() {
             if let Some((_, earlier)) = used.iter().take(place).find(|(other, _)| other == pin) {
-                verdict = Err(self.clash(*key, *earlier, "one pin cannot do both"));
+                self.clash(*key, *earlier, "one pin cannot do both");
             }
         }
-        if let (Wiring::Pca9685(pca), Some(battery)) = (wiring, sensors.battery)
+        if let (Some(pca), Some(battery)) = (pca, battery)
             && (pca.bus, pca.address) == (battery.bus, battery.address)
         {
             let what = "two chips cannot have one address; solder a bridge on one of them";
-            verdict = Err(self.clash(Id::BatteryAddress, Id::PcaAddress, what));
+            self.clash(Id::BatteryAddress, Id::PcaAddress, what);
         }
-        verdict
     }
 }
 

@@ -13,7 +13,7 @@ mod hardware;
 mod network;
 mod reading;
 
-use super::hardware::Wiring;
+use super::hardware::{Battery, Lap, Wiring};
 use super::outside::Outside;
 use super::problem::{Problem, Report};
 use super::raw::RawConfig;
@@ -90,6 +90,15 @@ struct Meaning<'a> {
     raw: &'a RawConfig,
     outside: &'a dyn Outside,
     problems: Vec<Problem>,
+    parts: Parts,
+}
+
+/// What is known of the parts that share pins and buses, whatever is wrong with anything else.
+#[derive(Debug, Default)]
+struct Parts {
+    wiring: Option<Wiring>,
+    lap: Option<Lap>,
+    battery: Option<Battery>,
 }
 
 impl<'a> Meaning<'a> {
@@ -99,6 +108,7 @@ impl<'a> Meaning<'a> {
             raw,
             outside,
             problems,
+            parts: Parts::default(),
         }
     }
 
@@ -113,9 +123,7 @@ impl<'a> Meaning<'a> {
         let failsafe = self.failsafe();
         let safety = self.safety();
         let sensors = self.sensors();
-        if let (Ok(drive), Ok(sensors)) = (&drive, &sensors) {
-            self.nothing_twice(&drive.output, sensors)?;
-        }
+        self.nothing_twice();
         let telemetry_interval = self.period(Id::TelemetryRateHz);
         let telemetry_bytes_per_s = self.whole(Id::TelemetryBytesPerS);
         let sim = self.sim();

@@ -452,3 +452,40 @@ fn a_rear_camera_is_another_camera_than_the_front_one() {
         "a simulated front"
     );
 }
+
+#[test]
+fn a_pin_used_twice_hides_no_other_problem() {
+    let report = read(
+        "[drive]\noutput = 'pwm'\n[pwm]\nthrottle_pin = 12\nsteering_pin = 12\n[lap]\nkind = 'magnetic'\npin = 12\n\
+         [battery]\nkind = 'ina219'\nlow_mv = 6000\ncritical_mv = 7000\n[log]\nlevel = 'loud'\n[local]\nport = 8000\n\
+         tls_port = 8000\n[camera]\nfps = 0\n[telemetry]\nrate_hz = 0\n",
+    )
+    .expect_err("seven things are wrong");
+    let text = report.to_string();
+    let wrong = [
+        "pwm.steering_pin",
+        "lap.pin",
+        "battery.critical_mv",
+        "log.level",
+        "local.port",
+        "camera.fps",
+        "telemetry.rate_hz",
+    ];
+    for key in wrong {
+        assert!(text.contains(key), "{key} is not told:\n{text}");
+    }
+    assert_eq!(report.problems().len(), wrong.len(), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_an_output_hides_no_pin_that_is_used_twice() {
+    let text = read(
+        "[drive]\noutput = 'pca9685'\ntick_hz = 1\n[pca9685]\nthrottle_channel = 0\nsteering_channel = 9\nenable_pin = 4\n\
+         [lap]\nkind = 'magnetic'\npin = 4\n",
+    )
+    .expect_err("three things are wrong")
+    .to_string();
+    for key in ["drive.tick_hz", "pca9685.steering_channel", "lap.pin"] {
+        assert!(text.contains(key), "{key} is not told:\n{text}");
+    }
+}
