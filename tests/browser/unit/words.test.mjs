@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
-import { ANSWERS, answerSays, CAUSES, causeSays, driveWarnings, obstaclesIn, pathWords, pictureStory, pill, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
+import { ANSWERS, answerSays, CAUSES, causeSays, driveWarnings, obstaclesIn, padSays, pathWords, pictureStory, pill, refusalsIn, STATES, story, WARNINGS, warningsIn, WHYS } from '../../../src/spider/viewer/words.js';
 
 const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
@@ -172,4 +172,19 @@ test('what the car shows and how is one phrase', () => {
   assert.equal(pathWords({ ...path, camera: 1, hardware: 0, rung: 2 }), 'rear camera, coded by the processor, half the size and rate');
   assert.equal(pathWords({ ...path, shows: 0 }), 'nothing');
   assert.equal(pathWords({ ...path, shows: 2 }), 'why there is no picture');
+});
+
+test('a page that is magnified says how to get out of it, whatever the car does', () => {
+  for (const state of [State.DISARMED, State.LIVE, State.STOPPED]) {
+    const card = tell({ state, lease: state === State.LIVE ? MINE : 0 }, { attentive: false, whole: false });
+    assert.match(`${card.title} ${card.text}`, /magnified.*two fingers/);
+    assert.ok(!card.arm);
+  }
+});
+
+test('a gamepad that does not count says why, and one that cannot be used is named while nobody drives', () => {
+  assert.equal(padSays(), '');
+  assert.match(padSays({ padWaits: true }, true), /not at its centre/);
+  assert.match(padSays({ unknownPad: 'Odd Wheel' }), /Odd Wheel/);
+  assert.equal(padSays({ unknownPad: 'Odd Wheel' }, true), '');
 });
