@@ -60,8 +60,8 @@ step_fuzz() { tests/fuzz/run.sh; }
 step_e2e() { cargo test --locked --no-fail-fast --test '*_e2e'; }
 step_power_cut() { tests/power_cut/run.sh "$binary"; }
 step_page() { (cd tests/browser && npm run --silent unit); }
-step_page_ui() { (cd tests/browser && node ui.mjs && node hands.mjs && node held.mjs && node link.mjs); }
-step_drive() { tests/browser/drive.sh "$binary"; }
+step_page_ui() { (cd tests/browser && node ui.mjs && node hands.mjs && node held.mjs && node shows.mjs && node link.mjs); }
+step_drive() { tests/browser/drive.sh "$binary" && node tests/browser/faults.mjs "$binary"; }
 step_terminal() { tests/terminal/run.sh "$binary"; }
 step_interop() { tests/interop/run.sh "$binary"; }
 

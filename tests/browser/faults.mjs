@@ -3,7 +3,7 @@
 //   node faults.mjs PATH-TO-SPIDERCAR [CASE...]
 //
 //   killed   kill -9 the car        frozen   SIGSTOP, and Stop meanwhile      stalled  the camera alone stands still
-//   deaf     the relay drops drive  late     the device's clock falls behind
+//   deaf     the relay drops drive  late     the device's clock falls behind     full     too many watch
 //
 // A recorder looks after each painted frame of the page: green is never shown for news that is older than it may be. It runs in
 // the page's own thread after the page has drawn, so a slow machine cannot make it see what a driver would not.
@@ -81,17 +81,26 @@ async function rig({ faults = [], car: more = [], before } = {}) {
   const verdict = (wanted) => until(`news: ${wanted}`, async () => (await read('picture')).verdict === wanted, 30_000);
   return {
     page, read, shows, verdict, spider, car, first,
-    /** As a driver would: Enter until the car is live and the gate is open. */
+    /** As a driver would: Enter until the car is live, the gate is open and the page is green; again whenever this computer stood still. */
     async drive() {
       await verdict('live');
-      await until('a live car', async () => {
+      await until('a live car and green', async () => {
         const { car: said, helm } = await read('state');
-        if (said?.state === LIVE && helm.driving && !helm.gated) return true;
-        if (!helm.arming) await page.keyboard.press('Enter');
+        if (said?.state === LIVE && helm.driving && !helm.gated) return (await page.getAttribute('#cockpit', 'data-tone')) === 'calm';
+        if (said?.state !== LIVE && !helm.arming) await page.keyboard.press('Enter');
         return false;
       }, 30_000);
     },
-    green: () => until('green', async () => (await page.getAttribute('#cockpit', 'data-tone')) === 'calm'),
+    /** W held until `moves` says so: let go, armed and held again if the car stopped meanwhile. */
+    async hold(what, moves) {
+      await page.keyboard.down('KeyW');
+      await until(what, async () => {
+        if (await moves()) return true;
+        const { car: said } = await read('state');
+        if (said !== null && said.state !== LIVE) { await page.keyboard.up('KeyW'); await this.drive(); await page.keyboard.down('KeyW'); }
+        return false;
+      }, 60_000);
+    },
     tone: () => page.getAttribute('#cockpit', 'data-tone'),
   };
 }
@@ -130,9 +139,7 @@ async function check(name, what, options, body) {
 
 await check('killed', 'a car that is killed is lost at once, and back on the same link', {}, async (it) => {
   await it.drive();
-  await it.green();
-  await it.page.keyboard.down('KeyW');
-  await until('throttle on the page', async () => Number(await it.page.textContent('#read-throttle')) > 10);
+  await it.hold('throttle on the page', async () => Number(await it.page.textContent('#read-throttle')) > 10);
   const { since } = await it.read('state.link');
   it.first.kill('SIGKILL');
   await it.shows('Lost contact');
@@ -143,13 +150,11 @@ await check('killed', 'a car that is killed is lost at once, and back on the sam
   await it.shows('the server answers');
   it.car();
   await it.drive();
-  await it.green();
   if ((await it.read('state.link.since')) !== since) throw new Error('the link was dialled anew');
 });
 
 await check('frozen', 'a car that is frozen is lost, and a Stop says that it is not confirmed until it is', {}, async (it) => {
   await it.drive();
-  await it.green();
   it.first.kill('SIGSTOP');
   await it.shows('No contact');
   await nothingLooksCurrent(it);
@@ -163,7 +168,6 @@ await check('frozen', 'a car that is frozen is lost, and a Stop says that it is 
 
 await check('stalled', 'a camera that stands still while the car speaks is told, and reported as old', { car: ['--set', 'sim.faults=camera-stall@9000'] }, async (it) => {
   await it.drive();
-  await it.green();
   const old = await until('a picture older than half a second on a car that speaks', async () => {
     const picture = await it.read('picture');
     return picture.verdict === 'blind' && picture.ms > 500 && (await it.tone()) !== 'calm' && Math.round(picture.ms);
@@ -174,12 +178,7 @@ await check('stalled', 'a camera that stands still while the car speaks is told,
 
 await check('deaf', 'a relay that drops what is said on drive is driven over stream', { faults: ['drop-drive'] }, async (it) => {
   await it.drive();
-  await it.page.keyboard.down('KeyW');
-  await until('throttle at the outputs', async () => {
-    const last = readFileSync(log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)).at(-1);
-    if (['control_late', 'control_stalled', 'silence'].includes(last.cause)) { await it.page.keyboard.up('KeyW'); await it.drive(); await it.page.keyboard.down('KeyW'); }
-    return last.throttle_us > 1560;
-  }, 30_000);
+  await it.hold('throttle at the outputs', () => readFileSync(log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line)).at(-1).throttle_us > 1560);
   await it.page.keyboard.up('KeyW');
   await it.page.click('#details-button');
   await it.shows('stream: the server drops drive');
@@ -201,6 +200,37 @@ await check('late', 'a driver whose clock fell behind is told what the car waits
     return (await it.page.textContent('#card-text')).includes('Your commands reach the car late');
   }, 15_000);
   await it.drive();
+});
+
+/** Runs in a page: viewers come until one finds no place; the close code it gets. */
+async function fillUp() {
+  window.kept = [];
+  const channel = new URL(location.href).searchParams.get('channel');
+  for (let n = 0; n < 64; n += 1) {
+    const pc = new RTCPeerConnection();
+    pc.createDataChannel('metric');
+    await pc.setLocalDescription();
+    const socket = new WebSocket(`ws://${location.host}/live/ws/sub?channel=${channel}`);
+    window.kept.push(pc, socket);
+    const code = await new Promise((resolve) => {
+      socket.onopen = () => socket.send(JSON.stringify({ type: 'offer', data: pc.localDescription.sdp }));
+      socket.onmessage = ({ data }) => { if (data.includes('"answer"')) resolve(0); };
+      socket.onclose = (event) => resolve(event.code);
+    });
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+await check('full', 'a channel with no place left is called full, and no key is asked for', {}, async (it) => {
+  await it.verdict('live');
+  const code = await it.page.evaluate(fillUp);
+  if (code !== 1013) throw new Error(`closed with ${code}`);
+  const late = await browser.newPage();
+  await late.goto(it.page.url());
+  await until('the words', () => late.getByText('This channel is full').filter({ visible: true }).first().isVisible());
+  if (await late.getByText('Driver key…').isVisible()) throw new Error('it asks for a key');
+  await late.close();
 });
 
 for (const child of running) child.kill('SIGKILL');

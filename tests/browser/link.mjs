@@ -146,7 +146,7 @@ await check('a second viewer watches, cannot arm, and can stop', async (show) =>
   await driver.drives();
   await arm(driver);
   const watcher = await show('/');
-  await until('the watcher’s card', () => watcher.locator('#card-title', { hasText: 'Someone else is driving' }).isVisible());
+  await until('the watcher’s card', () => watcher.locator('#card', { hasText: 'Someone else' }).isVisible());
   // The watcher's own count: a neutral from before it knew may still be on its way to the car.
   const before = await watcher.read('state.helm.sent');
   await watcher.keyboard.press('Enter');

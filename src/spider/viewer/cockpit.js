@@ -10,6 +10,7 @@
 import { createAwake } from './awake.js';
 import { createBench } from './bench.js';
 import { createClock } from './clock.js';
+import { createCourtesy } from './courtesy.js';
 import { createDrawer } from './drawer.js';
 import { createEye } from './eye.js';
 import { compare, readStats } from './figures.js';
@@ -20,6 +21,7 @@ import { createLateness } from './lateness.js';
 import { createFrameMeter } from './latency.js';
 import { createPictureAge } from './picture_age.js';
 import { createPilot } from './pilot.js';
+import { createPinger } from './pinger.js';
 import { createRoute } from './route.js';
 import { createStaleness } from './staleness.js';
 import { createTestSurface } from './surface.js';
@@ -38,8 +40,6 @@ const FIRST_PINGS_MS = [0, 60, 120, 250, 500];
 const STATS_MS = 1000;
 /** choice: a digit that changes faster cannot be read. */
 const TELL_MS = 200;
-/** A car that stands and is held by a page nobody touches is let go for others. choice: long enough to read why it stopped. */
-const IDLE_MS = 30_000;
 /** spec: `video.shows`: 1 is the camera; else a still picture, or nothing. */
 const SHOWS_CAMERA = 1;
 /** Sources whose news is that it came. */
@@ -55,18 +55,13 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   let began = { state: null, cause: null, ageMs: 0, mine: false };
   let lastStop = null;
-  let unanswered = false; // We asked for the car and heard nothing.
-  let wasAsking = false;
   let stopsBefore = 0; // Sent before Stop was pressed last.
   let held = false; // The browser does not play the video before a touch.
-  let touchedAt = performance.now();
   let reading = null;
   let hasStream = false;
   let hand = null;
   let paintedBefore = 0;
-  let pingId = 0;
   let told = -Infinity;
-  const pings = new Map();
   const opened = new Map();
   const counts = { car: 0, unknown: 0 };
 
@@ -87,6 +82,8 @@ export function startCockpit({ window, makeLink, stamp }) {
   const routed = { ...link, isOpen: (label) => link.isOpen(label) && (label !== 'drive' || route.trusts()) };
   const helm = createHelm({ link: routed, pilot, now, lease: newLease() });
   const bench = createBench({ helm, now });
+  const pinger = createPinger({ link, clock, route, now });
+  const courtesy = createCourtesy({ lease: helm.lease, give: () => helm.give(), now });
   const workshop = createWorkshop(document, bench);
   const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => lastCar()?.lease === helm.lease });
   const meter = createFrameMeter({
@@ -112,7 +109,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     opened.set(label, now());
     if (label === 'metric') {
       clock.reset();
-      for (const delay of FIRST_PINGS_MS) window.setTimeout(ping, delay);
+      for (const delay of FIRST_PINGS_MS) window.setTimeout(pinger.ping, delay);
       askCalibration();
     }
     if (label === 'stream') askCalibration();
@@ -124,36 +121,15 @@ export function startCockpit({ window, makeLink, stamp }) {
     if (opened.has('metric') && opened.has('stream')) link.send('stream', encode.calibration({ action: Action.TELL }));
   }
 
-  function ping() {
-    for (const label of route.labels(link.isOpen('drive'))) {
-      pingId = (pingId + 1) >>> 0;
-      const text = encode.ping({ id: pingId, now: now() });
-      pings.set(pingId, now());
-      route.sent(pingId, label);
-      if (pings.size > 32) pings.delete(pings.keys().next().value);
-      if (!link.send(label, text)) pings.delete(pingId);
-    }
-  }
-
   function heard(label, data) {
     const message = decode(data);
     if (message === null) counts.unknown += 1;
-    else if (message.group === 'pong') pong(message.body);
+    else if (message.group === 'pong') { if (pinger.pong(message.body)) seen.put('pong', PONG, now()); }
     else if (message.group === 'car') telemetry(message.body);
     else if (message.group === 'board') body(message.body);
     else if (message.group === 'video') seen.put('path', message.body, now());
     else if (message.group === 'ir') pass(message.body);
     else if (message.group === 'calibration') { bench.heard(message.body); workshop.tell(); }
-  }
-
-  function pong({ id, t_ms: sentT, car_us: carUs }) {
-    const sentAt = pings.get(id);
-    // Another page's pong reaches us too: it is ours only if it repeats our time.
-    if (sentAt === undefined || Math.floor(sentAt) !== sentT) return;
-    pings.delete(id);
-    route.answered(id);
-    seen.put('pong', PONG, now());
-    clock.add(sentAt, now(), carUs);
   }
 
   function telemetry(next) {
@@ -166,7 +142,6 @@ export function startCockpit({ window, makeLink, stamp }) {
       if (next.state === State.LIVE) lastStop = null;
     }
     if (changed && next.state === State.STOPPED && car?.state !== State.STOPPED) window.navigator.vibrate?.(60);
-    if (car !== null && next.lease !== car.lease) unanswered = false;
     seen.put('car', next, now());
     lateness.heard(next, now());
     helm.heard(next);
@@ -228,14 +203,14 @@ export function startCockpit({ window, makeLink, stamp }) {
   // A finger counts as a gesture, which starts a video, only when it is lifted.
   for (const touch of ['pointerdown', 'keydown', 'pointerup', 'touchend', 'click']) window.addEventListener(touch, present, { capture: true });
   function present() {
-    touchedAt = now();
+    courtesy.touched();
     resume();
   }
 
   at('stop').addEventListener('pointerdown', stop); // On the way down: a finger's up may come late.
   at('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); }); // Keyboard or screen reader.
   at('arm').addEventListener('click', () => { arm(); at('arm').blur(); });
-  at('ask').addEventListener('click', () => { unanswered = false; helm.ask(); tell(); });
+  at('ask').addEventListener('click', () => { courtesy.asks(); helm.ask(); tell(); });
   at('give').addEventListener('click', () => { helm.give(); tell(); });
   at('retry').addEventListener('click', () => link.retryNow());
   at('key-button').addEventListener('click', () => drawer.askKey());
@@ -267,7 +242,7 @@ export function startCockpit({ window, makeLink, stamp }) {
     const known = look.was('car');
     return {
       status, verdict: look.verdict, car: look.now('car'), known, board: look.now('board'), path: look.now('path'),
-      carMs: look.ageMs('car'), pictureMs: look.ageMs('picture'), laps: laps.view(), began, lastStop, unanswered, lateness: lateness.view(time),
+      carMs: look.ageMs('car'), pictureMs: look.ageMs('picture'), laps: laps.view(), began, lastStop, unanswered: courtesy.unanswered(), lateness: lateness.view(time),
       helm: helm.view(), hasStream, held: held && video.paused, stopSent: helm.view().sent.stop > stopsBefore, limit: pilot.limit(), source: pilot.source(),
       aliveMs: link.aliveMs(), awake: awake.trouble(), dims, painted: frames.painted - paintedBefore, frameSize: frames, now: time, age,
       figures: { ...look.now('figures'), rttMs: look.now('pong') === PONG ? clock.rttMs() : NaN },
@@ -285,24 +260,16 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   function tell() {
     told = now();
-    const { asking } = helm.view();
-    if (wasAsking && !asking && lastCar()?.lease !== helm.lease) unanswered = true;
-    wasAsking = asking;
+    const { asking, arming } = helm.view();
+    courtesy.look({ car: lastCar(), asking, busy: arming || pilot.source() !== 'none' || bench.view().open });
     const current = model();
     view.tell(current);
     drawer.tell(current);
-    eye.tell(current.path);
+    // Whose picture it is stays true while the picture is live, whatever the car says.
+    eye.tell(current.path ?? (current.verdict === 'silent' ? seen.look(told).last('path') : null));
+    if (current.car === null && bench.view().open) bench.car(null); // No pulse is held on a car that nobody hears.
     workshop.tell();
     awake.keep(current.helm.driving);
-    yieldIdle();
-  }
-
-  /** Nobody drives, nobody touches: others may have the car. */
-  function yieldIdle() {
-    const car = lastCar();
-    const stands = car !== null && (car.state === State.DISARMED || car.state === State.STOPPED);
-    if (pilot.source() !== 'none' || bench.view().open || !stands || car.lease !== helm.lease) touchedAt = Math.max(touchedAt, now());
-    if (now() - touchedAt > IDLE_MS) { touchedAt = now(); helm.give(); }
   }
 
   function paint() {
@@ -327,7 +294,7 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   setLimit();
   window.setInterval(() => { hand.tick(); bench.tick(); helm.tick(); }, TICK_MS);
-  window.setInterval(() => { if (document.visibilityState === 'visible') ping(); }, PING_MS);
+  window.setInterval(() => { if (document.visibilityState === 'visible') pinger.ping(); }, PING_MS);
   window.setInterval(report, REPORT_MS);
   window.setInterval(() => { takeFigures().catch(() => seen.forget('figures')); }, STATS_MS);
   link.start();

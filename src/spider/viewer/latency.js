@@ -100,6 +100,7 @@ export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, Vi
 
   function frame(_, metadata) {
     video.requestVideoFrameCallback(frame);
+    if (video.paused) return; // Chromium tells each frame of a stream, also of one that it does not paint.
     const at = count(1, metadata);
     if (busy || at < nextReadAt || metadata.width === 0) return;
     busy = true;
@@ -115,7 +116,7 @@ export function createFrameMeter({ video, clock, readStamp, regionOf, canvas, Vi
       setInterval(() => {
         const { totalVideoFrames, droppedVideoFrames } = video.getVideoPlaybackQuality();
         const all = totalVideoFrames - droppedVideoFrames; // What was dropped nobody saw.
-        if (all > before) count(all - before, { width: video.videoWidth, height: video.videoHeight });
+        if (all > before && !video.paused) count(all - before, { width: video.videoWidth, height: video.videoHeight });
         before = all;
       }, COUNT_MS);
       return undefined;

@@ -151,7 +151,7 @@ export const PHASES = Object.freeze({
 /** Why the last attempt ended, by `why` of link.js. */
 export const WHYS = Object.freeze({
   offline: 'This device has no network.',
-  no_channel: 'The Spider has no car on the air. Is the car switched on?',
+  no_channel: 'No car is online. Is it switched on?',
   unreachable: 'The Spider does not answer. Is it running, and is this the right address?',
   refused: 'The Spider refused. It may want a driver key, or the channel is wrong.',
   full: 'This channel is full: too many are watching. A place may become free.',

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { arrivals, createLink } from '../../../src/spider/viewer/link.js';
+
+/** A browser on a virtual clock: one socket and one peer at a time, counters as the test says. */
+function browser() {
+  const io = { time: 0, timers: [], peers: [], sockets: [], packets: 0, checks: 0 };
+  io.now = () => io.time;
+  io.random = () => 0.5;
+  io.setTimeout = (run, ms) => io.timers.push({ run, at: io.time + ms });
+  io.clearTimeout = () => {};
+  io.setInterval = (run, ms) => io.timers.push({ run, at: io.time + ms, every: ms });
+  io.clearInterval = (id) => { if (io.timers[id - 1]) io.timers[id - 1].at = Infinity; };
+  io.fetch = async () => ({ json: async () => ({ channels: [] }) });
+  io.WebSocket = class {
+    constructor() { this.readyState = 1; io.sockets.push(this); queueMicrotask(() => this.onopen?.()); }
+    send(frame) { if (JSON.parse(frame).type === 'offer') queueMicrotask(() => this.onmessage({ data: '{"type":"answer","data":"v=0"}' })); }
+    close() {}
+  };
+  io.RTCPeerConnection = class {
+    channels = [];
+    constructor() { io.peers.push(this); }
+    createDataChannel(label) { const channel = { label, readyState: 'connecting', bufferedAmount: 0, send() {} }; this.channels.push(channel); return channel; }
+    addTransceiver() { return {}; }
+    async setLocalDescription() { this.localDescription = { sdp: 'v=0' }; }
+    async setRemoteDescription() { this.remoteDescription = {}; }
+    async getStats() { return new Map([['v', { type: 'inbound-rtp', packetsReceived: io.packets }], ['p', { type: 'candidate-pair', responsesReceived: io.checks }]]); }
+    close() {}
+    open() { for (const channel of this.channels) { channel.readyState = 'open'; channel.onopen(); } }
+    say() { this.channels.find(({ label }) => label === 'metric').onmessage({ data: '{}' }); }
+  };
+  const turns = async () => { for (let n = 0; n < 12; n += 1) await null; };
+  /** Time passes in steps of 50 ms; `each()` is what happens in each of them. */
+  io.pass = async (ms, each = () => {}) => {
+    for (const end = io.time + ms; io.time < end;) {
+      io.time += 50;
+      each();
+      for (const timer of [...io.timers]) {
+        if (io.time < timer.at) continue;
+        timer.at = timer.every === undefined ? Infinity : io.time + timer.every;
+        timer.run();
+      }
+      await turns();
+    }
+  };
+  return io;
+}
+
+async function open() {
+  const io = browser();
+  const states = [];
+  const link = createLink({ base: 'http://x/', channel: 'c9abcdefghijklmnopq0', key: '', io, on: { status: ({ phase, why }) => states.push(`${phase} ${why}`), message() {}, stream() {}, channel() {} } });
+  link.start();
+  await io.pass(200);
+  io.peers[0].open();
+  assert.equal(link.status().phase, 'open', states.join(', '));
+  return { io, link, peer: io.peers[0] };
+}
+const drop = (io) => io.sockets[0].onclose({ reason: '', code: 1006 });
+
+test('a car that says nothing on a link that lives is not dialled for half a minute', async () => {
+  const { io, link, peer } = await open();
+  peer.say();
+  await io.pass(29_000, () => { io.checks += 1; });
+  assert.deepEqual([link.status().phase, io.peers.length], ['open', 1]);
+  assert.ok(link.aliveMs() < 1000, `${link.aliveMs()}`);
+  await io.pass(2000, () => { io.checks += 1; });
+  assert.ok(io.peers.length > 1, 'a Spider may not join a car that came back');
+});
+
+test('a car that was never heard is waited for on the same link', async () => {
+  const { io } = await open();
+  await io.pass(25_000, () => { io.checks += 1; });
+  assert.equal(io.peers.length, 1);
+});
+
+test('telemetry that waits while packets of the picture come is no silence, for ever', async () => {
+  const { io, peer } = await open();
+  peer.say();
+  await io.pass(120_000, () => { io.packets += 1; });
+  assert.equal(io.peers.length, 1);
+});
+
+test('a link on which nothing arrives is given up after eight seconds', async () => {
+  const { io, link, peer } = await open();
+  peer.say();
+  await io.pass(7000);
+  assert.equal(link.status().phase, 'open');
+  await io.pass(1500);
+  assert.equal(link.status().why, 'silent');
+});
+
+test('without a socket a silent car is given up at once, but not while its packets come', async () => {
+  for (const [packets, dials] of [[0, 2], [1, 1]]) {
+    const { io, peer } = await open();
+    peer.say();
+    drop(io);
+    await io.pass(2000, () => { io.packets += packets; });
+    assert.equal(io.peers.length, dials, `${packets}`);
+  }
+});
+
+test('a browser without counters has frames and messages', async () => {
+  const { io, link, peer } = await open();
+  peer.getStats = () => Promise.reject(new Error('none'));
+  await io.pass(20_000, () => { link.heard(); });
+  assert.equal(io.peers.length, 1);
+});
+
+test('a full channel, and an address that names none, are told apart from a refusal', async () => {
+  for (const [channel, code, why] of [['c9abcdefghijklmnopq0', 1013, 'full'], ['mycar', 1006, 'bad_channel'], ['c9abcdefghijklmnopq0', 1006, 'refused']]) {
+    const io = browser();
+    const whys = [];
+    const link = createLink({ base: 'http://x/', channel, key: '', io, on: { status: (status) => whys.push(status.why), message() {}, stream() {}, channel() {} } });
+    link.start();
+    await io.pass(50);
+    io.sockets[0].onclose({ reason: 'x', code });
+    await io.pass(50);
+    assert.ok(whys.includes(why), `${channel} ${code}: ${whys}`);
+  }
+});
+
+test('arrivals are counted whatever a browser calls them', () => {
+  assert.deepEqual(arrivals(new Map()), { packets: 0, anything: 0 });
+  const report = new Map([['a', { type: 'inbound-rtp', packetsReceived: 5 }], ['b', { type: 'candidate-pair', bytesReceived: 90, requestsReceived: 2 }], ['c', { type: 'codec' }]]);
+  assert.deepEqual(arrivals(report), { packets: 5, anything: 97 });
+});
