@@ -212,7 +212,8 @@ case "${1:-}" in
         if is_driven; then say "it would be refused just now: the car is driven"; fi
         ;;
     start)
-        mkdir -p $home
+        # Not root's alone, whatever its umask: the car runs a program in it (src/app/csi_program.rs).
+        install -d -m 755 $home
         # What it says is for whoever follows, and for the journal.
         # shellcheck disable=SC2016  # expanded there
         systemd-run --quiet --collect --unit=spidercar-deploy \
@@ -232,7 +233,8 @@ case "${1:-}" in
             find /var/tmp -maxdepth 1 -name 'spidercar-deploy.*' -mmin +60 -exec rm -rf {} +
             # From here on it is the board's own.
             rm -rf "$unfinished" "$unfinished.new" "$unfinished.over"
-            mkdir "$unfinished.new"
+            # It will have copies of shadow and of secrets.
+            mkdir -m 700 "$unfinished.new"
             cp -a "$3" "$unfinished.new/payload"
             cp "$3/provision.sh" "$3/upgrade.sh" "$unfinished.new"
             echo "$2" >"$unfinished.new/what"
