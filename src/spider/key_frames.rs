@@ -52,6 +52,10 @@ pub(super) enum Asker {
 
 /// The wishes for a key frame and the requests that were made.
 #[derive(Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "one wish for each kind of asker, any of them at a time"
+)]
 pub(super) struct KeyFrames {
     driver_wants: bool,
     arrived_wants: bool,
