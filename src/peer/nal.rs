@@ -2,7 +2,7 @@
 //!
 //! The relay starts a viewer at a key frame, the depacketizer starts again at one after a loss, and repair ends at one.
 //! All three ask here. A publisher may put parameter sets anywhere in an aggregation packet: behind an access unit
-//! delimiter or SEI (x264 and GStreamer do), in several packets, or in fragments.
+//! delimiter or SEI (as x264 and `GStreamer` do), in several packets, or in fragments.
 //!
 //! ```text
 //!   67 …                         single NAL unit   ──▶ SPS

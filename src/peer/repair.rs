@@ -29,7 +29,7 @@ use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
-    TransportLayerNack, nack_pairs_from_sequence_numbers,
+    NackPair, TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
 use rtc::rtp;
 use rtc::sansio::Protocol;
@@ -212,7 +212,7 @@ impl Answering {
         let Some((_, answers)) = self.streams.get_mut(&nack.media_ssrc) else {
             return;
         };
-        for number in nack.nacks.iter().flat_map(|pair| pair.packet_list()) {
+        for number in nack.nacks.iter().flat_map(NackPair::packet_list) {
             if let Some(packet) = answers.requested(number, self.round_trip, now) {
                 let packet = AttributedPacket::new(Packet::Rtp(packet));
                 self.writes
