@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::ending::with_patience;
 use super::lasting::not_lasting;
 use super::lock::Locks;
 use super::state_file::StateFile;
@@ -88,13 +89,16 @@ pub fn doctor(config: &Config, wish: DoctorWish) -> Result<(), Fatal> {
 /// Each part by itself.
 fn look(config: &Config) -> Result<(), Fatal> {
     let view = Arc::new(SimView::default());
-    let mut checks = hands::checks(config);
-    checks.extend([("outputs", outputs(config, &view))]);
-    checks.extend(eyes::checks(config, &view));
+    let mut checks = with_patience("board", || hands::checks(config));
+    checks.extend([(
+        "outputs",
+        with_patience("outputs", || outputs(config, &view)),
+    )]);
+    checks.extend(with_patience("video", || eyes::checks(config, &view)));
     checks.extend(radio::checks());
     checks.extend(storage(config).map(|finding| ("storage", finding)));
     checks.extend([("clock", wall_clock()), ("spider", way::spider(config))]);
-    checks.extend(sensors::checks(config));
+    checks.extend(with_patience("sensors", || sensors::checks(config)));
     let lines = checks
         .into_iter()
         .map(|(name, finding)| (name, Some(finding)));
