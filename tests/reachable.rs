@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Modelled: two drivers with a lease each, an old app, their commands (neutral, forward, a pulse for the ESC; fresh, stale,
-//! replayed), `arm` (fresh, replayed), another calibration saved and taken back (fresh, stale, replayed), `stop`, release, request of a hand-over, somebody without an id, link down and up, a flicker of it, a
+//! replayed), `arm` (fresh, replayed), reports of a good, an old and a too old picture, another calibration saved and taken back (fresh, stale, replayed), `stop`, release, request of a hand-over, somebody without an id, link down and up, a flicker of it, a
 //! fault of camera and outputs, a late control thread, and time in steps of 100 ms, up to the longest time that matters.
 //! Not modelled: reverse, slew and pace (drive has tests of its own), clocks that drift or are set (`stop_schedules`), more
 //! than two drivers, the tighter stop of a steady old app (it stops earlier), messages that overtake each other within one step, the end of a lease or of a request by anything but a
@@ -165,6 +165,21 @@ fn a_driver_who_tunes_and_everything_that_can_go_wrong() {
         &actions,
         u32::MAX,
     );
+}
+
+#[test]
+fn a_driver_who_reports_its_picture() {
+    let mut actions = vec![Action::Stop, Action::Link(true), Action::Flicker];
+    actions.extend(TIME);
+    actions.extend(driver(0));
+    actions.extend([0, 400, 501].map(|age_ms| Action::View { who: 0, age_ms }));
+    // Of somebody else it says nothing.
+    actions.push(Action::View {
+        who: 1,
+        age_ms: 501,
+    });
+    // Eleven are an arm, a drive, a good report, a too old one, an arm again and a drive, with five waits.
+    explore("a driver who reports its picture", &actions, 11);
 }
 
 #[test]

@@ -499,6 +499,9 @@ keys! {
         FailsafeCommandAgeMs "command_age_ms"
             millis(150, &FailsafeConfig::COMMAND_AGE),
             "A command that was this much longer on its way than the fastest is dropped.";
+        FailsafeBlindMs "blind_ms"
+            millis(500, &FailsafeConfig::BLIND),
+            "Age of the picture, as the driver reports it, at which the car is stopped. A driver that never reports is not judged by it.";
         FailsafeLegacy "legacy"
             flag(true),
             "Whether the old app, which knows no lease, may drive while nobody else does.";

@@ -13,14 +13,17 @@
 //!     │                                        │  ─────────────────────────────────────────────────────┘ │ │
 //!     │                                        └────────────────── arm, once good for `recovery` ────────┘ │
 //!     └─────── good for `recovery` without a gap, unless latched or waiting for a legacy neutral ──────────┤
-//!   Live, Coasting ── link lost, actuator, control, camera or encoder fault, lease lost ───────────────────┤
+//!   Live, Coasting ── link lost, actuator, control, camera or encoder fault, lease lost, blind ────────────┤
 //!   any state ── a stop command: the same, latched, so that only `arm` leaves it ──────────────────────────┘
 //! ```
 //!
 //! - *Hold*: commands come 20 to 50 times a second; up to `hold` of silence changes nothing.
 //! - *Coasting*: throttle falls in a line to neutral, reached at `neutral`; steering is held.
-//! - *Good*: link up, nothing at fault and, while somebody holds the lease, his commands without a gap above `hold`.
+//! - *Good*: link up, nothing at fault, the driver not blind and, while somebody holds the lease, his commands without a gap above `hold`.
 //! - *Neutral first*: only a driver whose newest command is neutral can arm. So a held key never moves a car by itself.
+//! - *Blind*: the driver reported a picture older than `blind`. Stopped and not coasting, for what it holds now was decided
+//!   by a picture that no longer holds: when the picture comes back it looks first, lets go and arms. A driver that never
+//!   reports is not judged by this.
 //! - *At fault*: outputs, control, camera, encoder. A low battery or a hot board forbids to arm; it stops no drive, for a
 //!   reading that flickers must not stop a car in the middle of a road.
 //! - After `legacy_age` the link was never down, so "good" means that a new legacy neutral has stood for `recovery`: a
@@ -43,7 +46,7 @@ mod tests;
 mod times;
 
 pub use facts::{Driver, Facts, Health};
-use facts::{silence, trouble};
+use facts::{is_blind, silence, trouble};
 
 pub use report::{Cause, Refusals, State, Transition};
 pub use times::{FailsafeConfig, FailsafeError};
@@ -195,7 +198,13 @@ impl Failsafe {
         let deadline = match self.phase {
             Phase::Live {
                 driver: Driver::Lease,
-            } => silent_for(self.config.hold()),
+            } => {
+                let blind = facts.sees_until.map(|until| until.after(TICK));
+                [silent_for(self.config.hold()), blind]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             Phase::Live {
                 driver: Driver::Legacy,
             } => legacy_age.and_then(silent_for),
@@ -268,9 +277,10 @@ impl Failsafe {
             Some((Phase::Disarmed, Cause::Disarm))
         } else if !facts.lease_held {
             Some((Phase::STOPPED, Cause::LeaseLost))
+        } else if silence(now, facts) > self.config.neutral() {
+            Some((Phase::STOPPED, Cause::Silence))
         } else {
-            (silence(now, facts) > self.config.neutral())
-                .then_some((Phase::STOPPED, Cause::Silence))
+            is_blind(now, facts).then_some((Phase::STOPPED, Cause::Blind))
         }
     }
 
@@ -320,7 +330,7 @@ impl Failsafe {
 
     fn watch_health(&mut self, now: Uptime, facts: &Facts) {
         let flowing = !facts.lease_held || silence(now, facts) <= self.config.hold();
-        let good = trouble(facts).is_none() && flowing;
+        let good = trouble(facts).is_none() && flowing && !is_blind(now, facts);
         self.good_since = if good {
             self.good_since.or(Some(now))
         } else {
@@ -356,6 +366,7 @@ impl Failsafe {
             .refusals()
             .with_if(!facts.link_up, Refusals::LINK_DOWN)
             .with_if(!self.is_long(now, self.good_since), Refusals::RECOVERING)
+            .with_if(is_blind(now, facts), Refusals::NO_PICTURE)
     }
 
     /// What forbids arming to somebody.

@@ -15,9 +15,14 @@
 //!         └────────────────────────────────▶   it may rise by DRIFT only, as clocks drift apart
 //! ```
 //!
-//! A floor that could simply expire would let a long queue pass as the new normal, so it never does while it matters.
-//! Only a sender that says nothing but *neutral* for [`RELEARN`], all of it late, gets a new floor: that is a clock that
-//! was set, or a laptop that slept, and its driver has let go of the stick.
+//! A floor that could simply expire would let a growing queue pass as the new normal, so it does not while its sender
+//! drives. A sender that does not drive gets a new floor from the least difference of [`RELEARN`]: that covers a clock that
+//! was set, a device that slept, and a path that became slower for good. What the messages ask for does not matter, because
+//! the car is armed by a fresh neutral only: a driver who presses Arm again and again, or holds a key, waits no longer than
+//! one who does nothing.
+//!
+//! A queue that empties is no new path, because each message in it waited less than the one before. So a message that is
+//! faster than the first of the run by more than the command age starts the run again.
 //!
 //! Promises: total; bounded memory: [`SENDERS`] senders, the one unheard for longest forgotten first.
 //! Knows nothing of: who holds the lease, what happens to a command that is not news.
@@ -49,7 +54,7 @@ const DRIFT_PPM: u64 = 1000;
 /// choice: 10 ms of rise at most for one gap, however long; a clock that drifted further learns anew.
 const LONGEST_GAP: Duration = Duration::from_secs(10);
 
-/// How long a sender has to say neutral, always late, before the car believes that its clock was set.
+/// How long a sender that does not drive has to be heard before the car takes its fastest message for the new floor.
 ///
 /// choice: longer than a queue in a mobile network usually lasts, shorter than the patience of a driver.
 const RELEARN: Duration = Duration::from_secs(5);
@@ -68,6 +73,15 @@ pub(super) enum Verdict {
     Late,
     /// Not newer than what came before.
     Replayed,
+}
+
+/// By what a message is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    /// How much longer than the fastest a message may have been on its way.
+    pub(super) command_age: Duration,
+    /// The sender drives the car now: it may move by what is fresh, so the floor stays.
+    pub(super) drives: bool,
 }
 
 /// The last fresh command of a sender.
@@ -97,7 +111,7 @@ impl Senders {
         &mut self,
         at: Uptime,
         command: &DriveCommand,
-        command_age: Duration,
+        rule: Rule,
     ) -> Verdict {
         let sender = self.entry(at, command.lease);
         if sender
@@ -106,8 +120,7 @@ impl Senders {
         {
             return Verdict::Replayed;
         }
-        let neutral = command.is_neutral();
-        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, neutral) {
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, rule) {
             return Verdict::Late;
         }
         sender.heard = Some(Heard {
@@ -118,12 +131,7 @@ impl Senders {
     }
 
     /// Judges an `arm` that arrived at `at`. It is counted apart from `drive`, which may overtake it on another channel.
-    pub(super) fn judge_arm(
-        &mut self,
-        at: Uptime,
-        command: &ArmCommand,
-        command_age: Duration,
-    ) -> Verdict {
+    pub(super) fn judge_arm(&mut self, at: Uptime, command: &ArmCommand, rule: Rule) -> Verdict {
         let sender = self.entry(at, command.lease);
         if sender
             .armed
@@ -131,7 +139,7 @@ impl Senders {
         {
             return Verdict::Replayed;
         }
-        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, false) {
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, rule) {
             return Verdict::Late;
         }
         sender.armed = Some(command.seq);
@@ -143,7 +151,7 @@ impl Senders {
         &mut self,
         at: Uptime,
         command: &CalibrationCommand,
-        command_age: Duration,
+        rule: Rule,
     ) -> Verdict {
         let sender = self.entry(at, command.lease);
         if sender
@@ -152,7 +160,7 @@ impl Senders {
         {
             return Verdict::Replayed;
         }
-        if !Floor::admit(&mut sender.floor, at, command.t_ms, command_age, false) {
+        if !Floor::admit(&mut sender.floor, at, command.t_ms, rule) {
             return Verdict::Late;
         }
         sender.changed = Some(command.seq);
@@ -234,18 +242,16 @@ struct Floor {
 struct Relearning {
     since: Uptime,
     last_at: Uptime,
+    /// The difference of its first message, to tell a queue that empties.
+    first: i64,
     least: i64,
+    /// Some of its messages were late. The first late one starts a run anew: what came before it belongs to another path.
+    late: bool,
 }
 
 impl Floor {
     /// Whether something sent at `t_ms` and arrived at `at` is fresh.
-    fn admit(
-        floor: &mut Option<Self>,
-        at: Uptime,
-        t_ms: u64,
-        command_age: Duration,
-        neutral: bool,
-    ) -> bool {
+    fn admit(floor: &mut Option<Self>, at: Uptime, t_ms: u64, rule: Rule) -> bool {
         let difference = difference(at, t_ms);
         let floor = floor.get_or_insert(Self {
             least: difference,
@@ -258,38 +264,44 @@ impl Floor {
         floor.least = floor.least.saturating_add_unsigned(rise).min(difference);
         floor.updated_at = at;
 
-        let allowed = i64::try_from(command_age.as_micros()).unwrap_or(i64::MAX);
-        if difference.saturating_sub(floor.least) > allowed
-            && !floor.relearn(at, difference, allowed, neutral)
-        {
-            return false;
+        let allowed = i64::try_from(rule.command_age.as_micros()).unwrap_or(i64::MAX);
+        if rule.drives {
+            floor.relearning = None;
+        } else {
+            let late = difference.saturating_sub(floor.least) > allowed;
+            floor.relearn(at, difference, allowed, late);
         }
-        floor.relearning = None;
-        true
+        difference.saturating_sub(floor.least) <= allowed
     }
 
-    /// Takes note of a late command; whether it is fresh by a floor that was learnt anew.
-    fn relearn(&mut self, at: Uptime, difference: i64, allowed: i64, neutral: bool) -> bool {
-        if !neutral {
-            self.relearning = None;
-            return false;
-        }
-        let begun = self
-            .relearning
-            .filter(|so_far| at.since(so_far.last_at) <= RELEARN_GAP);
-        let mut so_far = begun.unwrap_or(Relearning {
+    /// Takes note of a message of a sender that does not drive, and raises the floor at the end of a run.
+    fn relearn(&mut self, at: Uptime, difference: i64, allowed: i64, late: bool) {
+        let begun = self.relearning.filter(|run| {
+            let is_emptying = run.first.saturating_sub(difference) > allowed;
+            at.since(run.last_at) <= RELEARN_GAP && !is_emptying && (run.late || !late)
+        });
+        let begins = Relearning {
             since: at,
             last_at: at,
+            first: difference,
             least: difference,
-        });
-        so_far.last_at = at;
-        so_far.least = so_far.least.min(difference);
-        self.relearning = Some(so_far);
-        if at.since(so_far.since) < RELEARN {
-            return false;
+            late,
+        };
+        let run = begun.unwrap_or(begins);
+        let run = Relearning {
+            last_at: at,
+            least: run.least.min(difference),
+            ..run
+        };
+        if at.since(run.since) >= RELEARN {
+            self.least = self.least.max(run.least);
+            self.relearning = Some(Relearning {
+                late: false,
+                ..begins
+            });
+        } else {
+            self.relearning = Some(run);
         }
-        self.least = so_far.least;
-        difference.saturating_sub(self.least) <= allowed
     }
 }
 

@@ -17,6 +17,10 @@
 //! stop, while his commands go on, is slowed down by the silence. One who never reports (an old program) is not limited
 //! here; his deadman is the age of his commands.
 //!
+//! Below all that is a limit: a driver whose picture is older than `failsafe.blind_ms` does not drive at all. Between two
+//! reports the picture is taken to grow older by [`PERIOD`] at most, so that one lost report stops nobody; after [`LINGER`]
+//! without any the rest of the time counts too.
+//!
 //! Promises: total; never above 1000, never below `slow`; a worse link never raises the ceiling.
 //! Knows nothing of: who drives, what throttle is asked for.
 
@@ -31,6 +35,27 @@ use super::wire::ViewReport;
 ///
 /// choice: five reports of our viewer, which sends five a second.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How much older than in the last report the picture may be taken to be while reports come.
+///
+/// source: `REPORT_MS` of our viewer.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// How long a report says something. After that the driver's picture grows old with the time.
+///
+/// choice: three reports of our viewer. With the default of `blind_ms` a driver whose reports stop stands within 900 ms.
+pub(super) const LINGER: Duration = Duration::from_millis(600);
+
+/// Until when a driver who reported this at that time may drive; a moment before the report, if its picture was too old.
+#[must_use]
+pub(super) fn sees_until(at: Uptime, report: &ViewReport, blind: Duration) -> Uptime {
+    let age = Duration::from_millis(report.age_ms.into());
+    match blind.checked_sub(age) {
+        Some(left) if left < PERIOD => at.after(left),
+        Some(left) => at.after(left.saturating_sub(PERIOD).saturating_add(LINGER)),
+        None => Uptime::from_micros(at.as_micros().saturating_sub(1)),
+    }
+}
 
 /// Where the ceiling begins to fall, where it ends, and how low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +206,27 @@ mod tests {
         };
         let report = Some((Uptime::ZERO, worst));
         assert_eq!(PaceConfig::FULL.ceiling(Uptime::MAX, report), Throttle::MAX);
+    }
+
+    #[test]
+    fn a_report_lets_drive_for_what_is_left_of_its_picture() {
+        let at = Uptime::from_micros(5_000_000);
+        let until = |age_ms| {
+            let report = ViewReport {
+                age_ms,
+                ..ViewReport::default()
+            };
+            let until = sees_until(at, &report, ms(500));
+            i64::try_from(until.as_micros()).unwrap() - 5_000_000
+        };
+        assert_eq!(until(0), 900_000, "300 ms more than it lingers");
+        assert_eq!(until(100), 800_000);
+        assert_eq!(until(300), 600_000);
+        assert_eq!(until(301), 199_000, "it may be too old before the next one");
+        assert_eq!(until(499), 1_000);
+        assert_eq!(until(500), 0);
+        assert_eq!(until(501), -1, "at once");
+        assert_eq!(until(u32::MAX), -1);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::failsafe::{
 use super::freshness::{Heard, Senders};
 use super::intent::Intent;
 use super::lease::Lease;
-use super::pace::PaceConfig;
+use super::pace::{LINGER, PaceConfig, sees_until};
 use super::units::{LeaseId, Seq, Steering, Throttle, Uptime};
 use super::wire::{Tune, ViewReport};
 
@@ -121,6 +121,8 @@ pub struct Vehicle {
     pace: PaceConfig,
     /// What a driver last reported of his view, and when.
     view: Option<(Uptime, ViewReport)>,
+    /// When a lease driver last armed the car.
+    armed_at: Uptime,
     /// Whether drivers without a lease may drive at all.
     legacy_may_drive: bool,
     /// What the live car's lease driver asks for.
@@ -149,6 +151,7 @@ impl Vehicle {
             wish: None,
             pace: PaceConfig::FULL,
             view: None,
+            armed_at: Uptime::ZERO,
             legacy_may_drive: true,
             command: Demand::default(),
             tune: None,
@@ -328,6 +331,7 @@ impl Vehicle {
             lease_held: self.lease.is_held(),
             released: news.released,
             heard_at: self.heard_at(),
+            sees_until: self.sees_until(now),
             request,
             legacy_age: self.legacy.age(times.legacy_age()),
             legacy_neutral_at: self.legacy.neutral_at(),
@@ -345,6 +349,17 @@ impl Vehicle {
         }
     }
 
+    /// How long the holder's last report of its picture lets it drive. A viewer reports while it drives, so a report from
+    /// before it armed counts only while it is new.
+    fn sees_until(&self, now: Uptime) -> Option<Uptime> {
+        let (at, report) = self
+            .view
+            .filter(|(_, report)| self.lease.is_held_by(report.lease))?;
+        let counts =
+            now.since(at) <= LINGER || (self.failsafe.state().may_move() && at >= self.armed_at);
+        counts.then(|| sees_until(at, &report, self.failsafe.config().blind()))
+    }
+
     /// Brings the rest of the car in line with a new state.
     fn follow(&mut self, transition: Transition) {
         let wish = self.wish.take();
@@ -360,6 +375,7 @@ impl Vehicle {
             && let Some(Wish { id, at, .. }) = wish
         {
             self.lease.grant(id, at);
+            self.armed_at = transition.at;
             self.command.steering = self
                 .senders
                 .heard(id)

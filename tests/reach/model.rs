@@ -16,7 +16,7 @@ use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Throttle, Uptime};
 use spidercar::logic::vehicle::{Step, Vehicle};
 use spidercar::logic::wire::{
     ArmCommand, Axis, CalibrationCommand, Change, DriveCommand, Incoming, LeaseCommand, Motion,
-    MotionKey, Tune, Want,
+    MotionKey, Tune, ViewReport, Want,
 };
 
 use crate::schedules::car::Car;
@@ -55,6 +55,11 @@ pub enum Action {
     Want {
         who: usize,
         want: Want,
+    },
+    /// A report of the driver's picture, this old.
+    View {
+        who: usize,
+        age_ms: u32,
     },
     Stop,
     Nobody,
@@ -132,6 +137,8 @@ pub struct Model {
     legacy: Option<(u64, i32)>,
     /// Whether the other neutral was saved by who might.
     saved: bool,
+    /// The holder's last report since the car was armed: when, and the age in it.
+    sees: Option<(u64, u64)>,
     /// How it came to this, for the message of a failure.
     path: Vec<Action>,
 }
@@ -167,6 +174,7 @@ impl Model {
             drivers: [Truth::default(); 2],
             legacy: None,
             saved: false,
+            sees: None,
             path: Vec::new(),
         }
     }
@@ -180,6 +188,14 @@ impl Model {
             .vehicle
             .step(next.now, &next.intent, Health::from_bits(next.health));
         next.holder = step.status.holder;
+        let holder = next.holder;
+        match action {
+            Action::View { who, age_ms } if lease(who) == self.holder && holder == self.holder => {
+                next.sees = Some((next.now.as_micros() / 1000, u64::from(age_ms)));
+            }
+            _ if step.state.may_move() && !self.state.may_move() => next.sees = None,
+            _ => {}
+        }
         next.settle(action, step.state);
 
         let fault = next.health != Health::GOOD.bits()
@@ -196,6 +212,10 @@ impl Model {
             return next;
         }
         let now = next.now.as_micros();
+        if let Some((at, age)) = next.sees.filter(|_| !next.holder.is_none()) {
+            let old = now / 1000 - at + age;
+            assert!(age <= 500 && old <= 900, "moves by a picture of {old} ms");
+        }
         assert!(
             step.state.may_move() && !fault,
             "{action:?} moves in {:?}",
@@ -315,6 +335,11 @@ impl Model {
                 id: lease(who),
                 want,
             }),
+            Action::View { who, age_ms } => Incoming::View(ViewReport {
+                lease: lease(who),
+                rtt_ms: 0,
+                age_ms,
+            }),
             Action::Stop => Incoming::Stop,
             Action::Nobody => Incoming::Drive(DriveCommand {
                 seq: Seq::new(1),
@@ -409,6 +434,12 @@ impl Model {
         self.legacy
             .map(|(at, throttle)| (self.age(at, 450), throttle))
             .hash(&mut hasher);
+        self.sees
+            .map(|(at, age)| (self.age(at * 1000, 950), age))
+            .hash(&mut hasher);
+        let micros = |value: &Value| value.as_u64();
+        let since_arm = micros(&vehicle["view"][0]) >= micros(&vehicle["armed_at"]);
+        since_arm.hash(&mut hasher);
         (self.health, self.intent.link.value).hash(&mut hasher);
         self.canonical(&vehicle, "", "", &mut hasher);
         hasher.finish()
@@ -425,7 +456,7 @@ impl Model {
             (
                 "counts" | "accepted_seq" | "accepted_at" | "seen" | "touched_at" | "updated_at"
                 | "t_ms" | "forwards" | "cause" | "config" | "stepped_at" | "refusals" | "pace"
-                | "view" | "steady",
+                | "armed_at" | "steady" | "relearning",
                 _,
             ) => {}
             // The clocks agree: the floor is that of a fresh message, or was set by a stale one.
@@ -472,6 +503,11 @@ impl Model {
                         hasher,
                     );
                 }
+            }
+            // The report of the picture: when, whose and how old.
+            ("view", Value::Array(view)) => {
+                self.age(view[0].as_u64().unwrap_or(0), 950).hash(hasher);
+                view[1].to_string().hash(hasher);
             }
             // The request of a hand-over: who and when.
             ("ask", Value::Array(ask)) => {

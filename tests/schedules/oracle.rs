@@ -14,7 +14,7 @@ use std::time::Duration;
 use spidercar::logic::failsafe::{Cause, Health, State};
 use spidercar::logic::units::LeaseId;
 use spidercar::logic::vehicle::Step;
-use spidercar::logic::wire::{ArmCommand, DriveCommand, Incoming, MotionKey, Want};
+use spidercar::logic::wire::{ArmCommand, DriveCommand, Incoming, MotionKey, ViewReport, Want};
 
 use super::car::Car;
 use super::tuning::Pulses;
@@ -24,6 +24,9 @@ use super::world::TICK_US;
 const NEUTRAL_BY_US: u64 = 250_000;
 const DRIFT_PPM: i64 = 1_000;
 const RELEARN_US: u64 = 5_000_000;
+/// The oldest picture a driver may drive by, and how old it may be at most by what the car can know.
+const BLIND_US: u64 = 500_000;
+const BLIND_BY_US: u64 = 900_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Good {
@@ -40,8 +43,8 @@ struct Book {
     /// The least difference of clocks ever seen, and the highest that the car may rightly take for it.
     low: Option<i64>,
     high: Option<i64>,
-    /// A run of neutrals: since when, and the least difference in it.
-    neutrals: Option<(u64, i64)>,
+    /// Since when he has been heard and did not drive, and the differences of the last five seconds of it.
+    stands: Option<(u64, Vec<(u64, i64)>)>,
     good: Option<Good>,
     asked_at: Option<u64>,
     arms: Vec<(u64, ArmCommand)>,
@@ -64,23 +67,20 @@ fn drift(time: u64) -> i64 {
 
 impl Book {
     /// Whether something sent then and arrived now must be taken, or must be refused, by its age.
-    fn ages(&mut self, at: u64, t_ms: u64, neutral: bool, allowed: i64) -> (bool, bool) {
-        let difference =
-            i64::try_from(at).expect("small") - i64::try_from(t_ms).expect("small") * 1000;
+    fn ages(&mut self, at: u64, t_ms: u64, allowed: i64) -> (bool, bool) {
+        let difference = difference(at, t_ms);
         let first_at = *self.first_at.get_or_insert(at);
         let low = self.low.map_or(difference, |low| low.min(difference));
         let high = self.high.map_or(difference, |high| high.min(difference));
         (self.low, self.high) = (Some(low), Some(high));
         let is_fresh = difference - low <= allowed;
-        // Five seconds of nothing but late neutrals may rightly teach the car a new clock.
-        self.neutrals = (neutral && !is_fresh).then(|| match self.neutrals {
-            Some((since, least)) => (since, least.min(difference)),
-            None => (at, difference),
-        });
-        if let Some((since, least)) = self.neutrals
-            && at - since >= RELEARN_US
-        {
-            self.high = Some(high.max(least));
+        // One who did not drive for five seconds may rightly be known by the fastest of what he sent in them.
+        let (since, recent) = self.stands.get_or_insert_with(|| (at, Vec::new()));
+        recent.push((at, difference));
+        recent.retain(|(then, _)| at - then <= RELEARN_US);
+        if at - *since >= RELEARN_US {
+            let least = recent.iter().map(|(_, difference)| *difference).min();
+            self.high = self.high.max(least);
         }
         let drift = drift(at - first_at);
         (
@@ -101,6 +101,11 @@ pub struct Oracle {
     pub pulses: Pulses,
     books: BTreeMap<u32, Book>,
     drive: Option<(u64, DriveCommand)>,
+    /// A report that came since the last step, and the last one of the holder: when, and the age in it.
+    view: Option<(u64, ViewReport)>,
+    sees: Option<(u64, u64)>,
+    /// It came since the holder armed.
+    sees_since_arm: bool,
     stop: bool,
     released: Option<u32>,
     legacy: Option<(u64, i32)>,
@@ -137,6 +142,9 @@ impl Oracle {
             pulses: Pulses::new(config),
             books: BTreeMap::new(),
             drive: None,
+            view: None,
+            sees: None,
+            sees_since_arm: false,
             stop: false,
             released: None,
             legacy: None,
@@ -166,6 +174,7 @@ impl Oracle {
         (self.drive, self.stop, self.released, self.legacy, self.last) =
             (None, false, None, None, None);
         (self.link_up, self.silenced) = (false, false);
+        (self.view, self.sees, self.sees_since_arm) = (None, None, false);
     }
 
     /// A message is folded into the intent: the newest of a kind is what the car will look at.
@@ -187,6 +196,7 @@ impl Oracle {
                 book.low = Some(book.low.map_or(difference, |low| low.min(difference)));
                 self.pulses.folds(now, &change);
             }
+            Incoming::View(view) if !is_foreign(view.lease) => self.view = Some((now, view)),
             Incoming::Stop => self.stop = true,
             Incoming::Lease(lease) => match lease.want {
                 Want::HandOver => {
@@ -216,8 +226,21 @@ impl Oracle {
         let (last_at, was, held_by, _, accepted_before) =
             self.last
                 .unwrap_or((now, State::Disarmed, LeaseId::NONE, 0, 0));
+        if was.may_move()
+            && let Some(book) = self.books.get_mut(&held_by.get())
+        {
+            book.stands = None;
+        }
         self.judge_drive(held_by, step, accepted_before);
         self.judge_change(held_by, step);
+        self.sees_since_arm &= was.may_move();
+        if let Some((at, view)) = self.view.take()
+            && held_by == view.lease
+            && step.status.holder == held_by
+        {
+            self.sees = Some((at, u64::from(view.age_ms) * 1000));
+            self.sees_since_arm = true;
+        }
         let good = self.books.get(&step.status.holder.get());
         let good = good.and_then(|book| book.good).map(|good| good.command);
         self.pulses.steps(now, step, step.status.holder, good);
@@ -266,7 +289,7 @@ impl Oracle {
         let (fresh, stale) = if is_foreign || !is_new {
             (false, false)
         } else {
-            book.ages(at, drive.t_ms, drive.is_neutral(), self.command_age)
+            book.ages(at, drive.t_ms, self.command_age)
         };
         let status = &step.status;
         let counted = status.accepted != accepted_before;
@@ -349,6 +372,13 @@ impl Oracle {
             silence <= self.neutral,
             "moves after {silence} us of silence"
         );
+        if let Some((at, age)) = self.sees.filter(|_| self.sees_since_arm) {
+            let old = now - at + age;
+            assert!(
+                age <= BLIND_US && old <= BLIND_BY_US,
+                "moves by a picture of {old} us, reported as {age} us old"
+            );
+        }
         assert!(
             throttle.abs() <= wanted.abs(),
             "{throttle} by a command of {wanted}"
@@ -368,6 +398,14 @@ impl Oracle {
             return;
         };
         let silence = now - good.at;
+        if step.cause == Cause::Blind {
+            let old = self.sees.map(|(at, age)| now - at + age);
+            assert!(
+                old.is_some_and(|old| old > BLIND_US),
+                "blind by a picture of {old:?} us"
+            );
+            return;
+        }
         let (throttle, wanted) = (
             i32::from(step.status.throttle.get()),
             i32::from(good.command.throttle.get()),
@@ -413,6 +451,7 @@ impl Oracle {
             return;
         }
         self.arms += 1;
+        self.sees_since_arm = false;
         assert_eq!(step.status.throttle.get(), 0, "armed with throttle");
         assert!(
             now - self.link_changed_at >= self.recovery,

@@ -18,7 +18,7 @@ use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Upti
 use spidercar::logic::vehicle::{Status, Vehicle};
 use spidercar::logic::wire::{
     ArmCommand, Axis, CalibrationCommand, Change, DriveCommand, Incoming, LeaseCommand, Motion,
-    MotionKey, Tune, Want,
+    MotionKey, Tune, ViewReport, Want,
 };
 
 use super::car::Car;
@@ -357,6 +357,16 @@ impl<'a> World<'a> {
                 seq: Seq::new(driver.seq),
                 t_ms,
                 lease,
+            }));
+        }
+        if is_live && rng.chance(150) {
+            // Mostly a good picture, and now and then one that has stood for a while.
+            let most = if rng.chance(100) { 1_500 } else { 250 };
+            let age_ms = u32::try_from(rng.between(0, most)).unwrap_or(0);
+            says.push(Incoming::View(ViewReport {
+                lease,
+                rtt_ms: 40,
+                age_ms,
             }));
         }
         let ask = |want| Incoming::Lease(LeaseCommand { id: lease, want });

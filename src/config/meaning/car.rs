@@ -153,8 +153,11 @@ impl Meaning<'_> {
         let recovery = self.millis(Id::FailsafeRecoveryMs)?;
         let legacy_age = self.millis(Id::FailsafeLegacyAgeMs)?;
         let command_age = self.millis(Id::FailsafeCommandAgeMs)?;
-        FailsafeConfig::new(hold, neutral, recovery, legacy_age, command_age).map_err(|error| {
-            match error {
+        let blind = self.millis(Id::FailsafeBlindMs)?;
+        let times = FailsafeConfig::new(hold, neutral, recovery, legacy_age, command_age);
+        times
+            .and_then(|times| times.with_blind(blind))
+            .map_err(|error| match error {
                 FailsafeError::NeutralTooCloseToHold => {
                     let coast = FailsafeConfig::SHORTEST_COAST.as_millis();
                     let what = format!("neutral_ms must be at least {coast} ms more than hold_ms");
@@ -164,11 +167,11 @@ impl Meaning<'_> {
                 | FailsafeError::NeutralOutOfRange
                 | FailsafeError::RecoveryOutOfRange
                 | FailsafeError::LegacyAgeOutOfRange
-                | FailsafeError::CommandAgeOutOfRange => {
+                | FailsafeError::CommandAgeOutOfRange
+                | FailsafeError::BlindOutOfRange => {
                     unreachable!("the schema takes these ranges from FailsafeConfig")
                 }
-            }
-        })
+            })
     }
 
     pub(super) fn safety(&mut self) -> Found<Safety> {

@@ -129,6 +129,8 @@ pub struct Facts {
     pub released: bool,
     /// Newest fresh command of the lease holder or, if nobody holds it, of a legacy driver.
     pub heard_at: Option<Uptime>,
+    /// How long the lease holder's last report of its picture lets it drive; `None` if it never reported.
+    pub sees_until: Option<Uptime>,
     /// A driver who wants to arm, whose newest command is fresh and neutral, and whom no other driver's lease shuts out.
     pub request: Option<Driver>,
     /// Silence after which a legacy driver's car stands now; zero: only when the link dies.
@@ -159,4 +161,9 @@ pub(super) const fn trouble(facts: &Facts) -> Option<Cause> {
 /// How long nothing fresh has been heard; for ever, if nothing ever was.
 pub(super) fn silence(now: Uptime, facts: &Facts) -> Duration {
     facts.heard_at.map_or(Duration::MAX, |at| now.since(at))
+}
+
+/// Whether the lease holder said that its picture is too old to drive by.
+pub(super) fn is_blind(now: Uptime, facts: &Facts) -> bool {
+    facts.sees_until.is_some_and(|until| now > until)
 }

@@ -148,6 +148,8 @@ causes! {
     ControlStalled = 18 "control_stalled",
     /// One output is tuned, or a calibration that was saved is in force from here on.
     Calibrate = 19 "calibrate",
+    /// The driver reported a picture older than `blind`: it steers by what is no longer there.
+    Blind = 20 "blind",
 }
 
 /// Reasons that forbid arming now, as a set. Empty while the car is live or coasting: it is armed.
@@ -187,8 +189,11 @@ impl Refusals {
     /// The ESC is still counting neutral pulses after power-on.
     pub const ESC_ARMING: Self = Self(8192);
 
+    /// The driver's last report says that its picture is too old.
+    pub const NO_PICTURE: Self = Self(16384);
+
     /// Every reason there is.
-    pub const ALL: Self = Self(16383);
+    pub const ALL: Self = Self(32767);
 
     /// The set on the wire.
     #[must_use]

@@ -29,6 +29,7 @@ fn heard(heard_ms: u64) -> Facts {
         lease_held: true,
         released: false,
         heard_at: Some(at(heard_ms)),
+        sees_until: None,
         request: None,
         legacy_age: ms(LEGACY_AGE),
         legacy_neutral_at: None,
@@ -672,13 +673,13 @@ fn codes_and_words_are_unique_and_come_back() {
     for (code, cause) in (0..).zip(Cause::ALL) {
         assert_eq!((cause.code(), Cause::from_code(code)), (code, Some(*cause)));
     }
-    assert_eq!(Cause::from_code(20), None);
+    assert_eq!(Cause::from_code(21), None);
     for (code, moves) in [(0, false), (1, true), (2, true), (3, false)] {
         let state = State::from_code(code).unwrap();
         assert_eq!((state.code(), state.may_move()), (code, moves));
     }
     assert_eq!(State::from_code(4), None);
     assert_eq!(Refusals::from_bits(u16::MAX), Refusals::ALL);
-    assert_eq!(Refusals::ALL.without(Refusals::LINK_DOWN).bits(), 16382);
+    assert_eq!(Refusals::ALL.without(Refusals::LINK_DOWN).bits(), 32766);
     assert!(Refusals::NONE.is_none() && !Refusals::BOARD_HOT.is_none());
 }

@@ -20,6 +20,7 @@ pub struct FailsafeConfig {
     recovery: Duration,
     legacy_age: Duration,
     command_age: Duration,
+    blind: Duration,
 }
 
 /// Why a set of failsafe times is refused.
@@ -37,6 +38,8 @@ pub enum FailsafeError {
     LegacyAgeOutOfRange,
     /// `command_age` must be within [`FailsafeConfig::COMMAND_AGE`].
     CommandAgeOutOfRange,
+    /// `blind` must be within [`FailsafeConfig::BLIND`].
+    BlindOutOfRange,
 }
 
 impl core::fmt::Display for FailsafeError {
@@ -50,6 +53,7 @@ impl core::fmt::Display for FailsafeError {
             Self::RecoveryOutOfRange => "recovery is out of range",
             Self::LegacyAgeOutOfRange => "legacy_age is out of range (0 means until the link dies)",
             Self::CommandAgeOutOfRange => "command_age is out of range",
+            Self::BlindOutOfRange => "blind is out of range",
         })
     }
 }
@@ -75,7 +79,13 @@ impl FailsafeConfig {
     pub const COMMAND_AGE: RangeInclusive<Duration> =
         Duration::from_millis(50)..=Duration::from_secs(1);
 
-    /// Checks the times.
+    /// choice: below 250 ms one report of a healthy viewer could stop the car, since a report is itself up to 200 ms old; a
+    /// car at 5 m/s has gone 5 m in the longest.
+    pub const BLIND: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(1);
+    /// choice: the reaction of a driver to a picture that stands.
+    pub const DEFAULT_BLIND: Duration = Duration::from_millis(500);
+
+    /// Checks the times. The picture's age is [`FailsafeConfig::DEFAULT_BLIND`] until [`FailsafeConfig::with_blind`].
     ///
     /// # Errors
     /// The first time that is out of its range, or `neutral` too close to `hold`.
@@ -105,8 +115,27 @@ impl FailsafeConfig {
                 recovery,
                 legacy_age,
                 command_age,
+                blind: Self::DEFAULT_BLIND,
             })
         }
+    }
+
+    /// The same times, with another age of the driver's picture at which the car stands.
+    ///
+    /// # Errors
+    /// `blind` is out of its range.
+    pub fn with_blind(self, blind: Duration) -> Result<Self, FailsafeError> {
+        if Self::BLIND.contains(&blind) {
+            Ok(Self { blind, ..self })
+        } else {
+            Err(FailsafeError::BlindOutOfRange)
+        }
+    }
+
+    /// Age of the driver's picture at which the car stands.
+    #[must_use]
+    pub const fn blind(&self) -> Duration {
+        self.blind
     }
 
     /// Silence that changes nothing.

@@ -11,7 +11,7 @@
 
 use super::{Answer, Vehicle, Wish};
 use crate::logic::drive::Demand;
-use crate::logic::freshness::Verdict;
+use crate::logic::freshness::{Rule, Verdict};
 use crate::logic::intent::Intent;
 use crate::logic::units::{LeaseId, Uptime};
 use crate::logic::wire::{ArmCommand, CalibrationCommand, DriveCommand, LeaseCommand, Want};
@@ -76,9 +76,8 @@ impl Vehicle {
         if self.is_foreign(drive.lease) || self.may_not_tune(drive) {
             return;
         }
-        let verdict = self
-            .senders
-            .judge_drive(at, drive, self.failsafe.config().command_age());
+        let rule = self.rule(drive.lease);
+        let verdict = self.senders.judge_drive(at, drive, rule);
         if self.count(verdict) {
             self.accepted_seq = drive.seq;
             self.accepted_at = Some(at);
@@ -100,9 +99,8 @@ impl Vehicle {
             self.counts.foreign = self.counts.foreign.wrapping_add(1);
             return None;
         }
-        let verdict = self
-            .senders
-            .judge_change(at, change, self.failsafe.config().command_age());
+        let rule = self.rule(change.lease);
+        let verdict = self.senders.judge_change(at, change, rule);
         self.count(verdict).then(|| {
             self.lease.renew(at);
             self.calibrations.judge(change)
@@ -113,9 +111,8 @@ impl Vehicle {
         if self.is_foreign(arm.lease) {
             return;
         }
-        let verdict = self
-            .senders
-            .judge_arm(at, arm, self.failsafe.config().command_age());
+        let rule = self.rule(arm.lease);
+        let verdict = self.senders.judge_arm(at, arm, rule);
         if self.count(verdict) {
             if self.lease.is_held_by(arm.lease) {
                 self.lease.renew(at);
@@ -176,6 +173,14 @@ impl Vehicle {
         }
         if new != 0 {
             self.accepted_at = self.accepted_at.max(self.legacy.heard_at());
+        }
+    }
+
+    /// By what this sender is judged now.
+    fn rule(&self, id: LeaseId) -> Rule {
+        Rule {
+            command_age: self.failsafe.config().command_age(),
+            drives: self.failsafe.state().may_move() && self.lease.is_held_by(id),
         }
     }
 

@@ -214,7 +214,7 @@ fn a_bad_view_of_the_driver_limits_him_both_ways_and_nobody_elses_does() {
     assert_eq!(rig.last.status.limit, Throttle::MAX, "nobody drives");
     rig.take_over(1, 1_000);
     assert_eq!(rig.throttle(), 1_000);
-    rig.view(1, 20, 650);
+    rig.view(1, 650, 20);
     assert_eq!((rig.throttle(), rig.last.status.limit.get()), (650, 650));
     rig.drive(1, -1_000);
     assert_eq!(rig.throttle(), -650);
@@ -612,4 +612,160 @@ fn a_legacy_forward_of_zero_makes_the_next_reverse_brake_again() {
     rig.legacy(MotionKey::Forward, 0);
     rig.legacy(MotionKey::Back, 10);
     assert_eq!(rig.last.cause, Cause::Brake);
+}
+
+#[test]
+fn a_driver_whose_device_slept_arms_within_six_seconds_however_often_arm_is_pressed() {
+    let mut rig = Rig::with(vehicle_with(Reverse::Direct));
+    rig.drive(1, 0);
+    rig.arm(1);
+    assert_eq!(rig.wait(5).state, State::Live);
+    // Asleep for a minute, and the sender's clock with it: all it says from here on looks a minute late.
+    let slept_ms = 60_000;
+    rig.wait(slept_ms);
+    let mut live_after = None;
+    for tick in 0..140_u64 {
+        let (t_ms, lease) = (rig.now_ms - slept_ms, LeaseId::new(1));
+        let seq = rig.next_seq(1);
+        let drive = DriveCommand {
+            seq,
+            t_ms,
+            lease,
+            ..DriveCommand::default()
+        };
+        rig.hear(&Incoming::Drive(drive));
+        if tick % 2 == 0 {
+            let seq = rig.next_seq(1);
+            rig.hear(&Incoming::Arm(ArmCommand { seq, t_ms, lease }));
+        }
+        assert_eq!(rig.last.status.throttle, Throttle::ZERO);
+        if rig.last.state == State::Live {
+            live_after = Some(tick * 50);
+            break;
+        }
+        rig.wait(50);
+    }
+    assert!(
+        live_after.is_some_and(|ms| ms <= 6_000),
+        "armed after {live_after:?} ms"
+    );
+}
+
+#[test]
+fn a_queue_with_arms_and_throttle_in_it_moves_nothing_when_it_empties() {
+    for percent in [105_u64, 120, 200, 1_000] {
+        let mut rig = Rig::with(vehicle_with(Reverse::Direct));
+        rig.drive(1, 0);
+        rig.wait(5);
+        // 15 s of what a driver did are held back, and come faster than they were sent.
+        let (began_ms, lease) = (rig.now_ms, LeaseId::new(1));
+        rig.wait(15_000);
+        for sent_ms in (50..15_000).step_by(50) {
+            rig.wait((50 * 100 / percent / 5) * 5);
+            let waited = rig.now_ms - (began_ms + sent_ms);
+            if waited <= 200 {
+                break;
+            }
+            let (t_ms, seq) = (began_ms + sent_ms, rig.next_seq(1));
+            let throttle = Throttle::new(if sent_ms % 400 == 0 { 0 } else { 900 }).unwrap();
+            let drive = DriveCommand {
+                seq,
+                t_ms,
+                lease,
+                throttle,
+                ..DriveCommand::default()
+            };
+            rig.hear(&Incoming::Drive(drive));
+            let seq = rig.next_seq(1);
+            let step = rig.hear(&Incoming::Arm(ArmCommand { seq, t_ms, lease }));
+            assert_eq!(
+                step.state,
+                State::Disarmed,
+                "{percent} %: armed by what waited {waited} ms"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_driver_who_reports_an_old_picture_stands_until_it_lets_go_and_arms() {
+    let mut rig = Rig::with(vehicle_with(Reverse::Direct));
+    rig.drive(1, 0);
+    rig.arm(1);
+    rig.view(1, 40, 60);
+    rig.drive(1, 500);
+    assert_eq!(
+        rig.view(1, 40, 500).state,
+        State::Live,
+        "as old as it may be"
+    );
+    rig.drive(1, 500);
+    let step = rig.view(1, 40, 501);
+    assert_eq!((step.state, step.cause), (State::Stopped, Cause::Blind));
+    assert_eq!(step.status.throttle, Throttle::ZERO);
+    // The picture comes back with the key still held.
+    for _ in 0..40 {
+        rig.view(1, 40, 60);
+        rig.drive(1, 500);
+        rig.arm(1);
+        assert_eq!(rig.wait(20).status.throttle, Throttle::ZERO);
+    }
+    rig.drive(1, 0);
+    assert_eq!(rig.arm(1).state, State::Live, "let go, and armed");
+}
+
+/// Drives at 50 Hz with a report each 200 ms; when the car stood, in ms from the last picture.
+fn blind_after(reports: impl Fn(u64) -> Option<u32>) -> Option<u64> {
+    let mut rig = Rig::with(vehicle_with(Reverse::Direct));
+    rig.drive(1, 0);
+    rig.arm(1);
+    rig.view(1, 40, 0);
+    for since in (0..3_000).step_by(20) {
+        if since % 200 == 0
+            && let Some(age) = reports(since)
+        {
+            rig.view(1, 40, age);
+        }
+        rig.drive(1, 500);
+        if rig.last.state == State::Stopped {
+            assert_eq!(rig.last.cause, Cause::Blind);
+            return Some(since);
+        }
+        rig.wait(20);
+    }
+    None
+}
+
+#[test]
+fn a_picture_that_stands_stops_the_car_after_half_a_second_and_lost_reports_within_one() {
+    let picture_stands = |since: u64| Some(u32::try_from(since).unwrap());
+    assert_eq!(blind_after(picture_stands), Some(520));
+    assert_eq!(blind_after(|_| Some(60)), None, "a good picture");
+    assert_eq!(blind_after(|_| Some(u32::MAX)), Some(0), "never one");
+    let two_of_three_lost = |since: u64| (since % 600 == 0).then_some(60);
+    assert_eq!(blind_after(two_of_three_lost), None);
+    assert_eq!(blind_after(|_| None), Some(920), "no report any more");
+}
+
+#[test]
+fn a_driver_who_never_reports_and_an_old_report_stop_nobody() {
+    let mut rig = Rig::with(vehicle_with(Reverse::Direct));
+    rig.drive(1, 0);
+    rig.arm(1);
+    for _ in 0..100 {
+        rig.drive(1, 500);
+        assert_eq!(rig.wait(20).state, State::Live);
+    }
+    // Stopped by its own report, it does not report while it stands, and may arm again.
+    rig.view(1, 40, u32::MAX);
+    assert_eq!(rig.last.cause, Cause::Blind);
+    rig.drive(1, 0);
+    rig.arm(1);
+    assert!(rig.last.refusals.contains(Refusals::NO_PICTURE));
+    for _ in 0..50 {
+        rig.drive(1, 0);
+        rig.wait(20);
+    }
+    rig.drive(1, 0);
+    assert_eq!(rig.arm(1).state, State::Live);
 }

@@ -21,6 +21,7 @@ export const REFUSALS = Object.freeze([
   { bit: Refusal.CONTROL_LATE, says: 'The car’s computer is too slow', todo: 'Something else keeps it busy; it will go on by itself.' },
   { bit: Refusal.CAMERA_DOWN, says: 'Camera is down', todo: 'Check the ribbon cable; the car keeps trying.' },
   { bit: Refusal.ENCODER_DOWN, says: 'Video encoder is down', todo: 'The car is restarting it.' },
+  { bit: Refusal.NO_PICTURE, says: 'Your picture is too old to drive by', todo: 'Wait until it moves again.' },
   { bit: Refusal.ESC_ARMING, says: 'The motor controller is waking up', todo: 'It wants to see neutral for a moment.' },
   { bit: Refusal.UNCALIBRATED, says: 'The car is not calibrated', todo: 'Whoever stands at it runs `spidercar calibrate` there.' },
   { bit: Refusal.BATTERY_LOW, says: 'The battery is low', todo: 'Charge or change it before you drive.' },
