@@ -114,6 +114,10 @@ async fn the_driver_tunes_and_saves_and_the_car_has_it_after_a_restart() {
     assert!(neutral.status.success(), "{}", said(&neutral));
     assert_eq!(car.last().map(|last| last.throttle_us), Some(1510));
     let again = Car::local("calibrated", &[&state]);
+    until("the first write of the next life", || {
+        !writes(&again.actuators).is_empty()
+    })
+    .await;
     let first = writes(&again.actuators)[0].clone();
     assert_eq!(
         (first.throttle_us, first.steering_us, first.cause.as_str()),

@@ -5,7 +5,7 @@
 //! | a file that another process has locked | refused |
 //! | a file that may not be opened, a link, no plain file | refused: it counts as held |
 //! | nothing, and it can be made | made, readable by everybody, and locked |
-//! | nothing, and it cannot be made (no folder, read-only) | nobody holds it; nothing is stored before it can be taken |
+//! | nothing, and it cannot be made (no folder, a file in its place, read-only) | nobody holds it; nothing is stored before it can be taken |
 //! | a file that was deleted or replaced meanwhile | taken anew before the next store, or nothing is stored |
 //!
 //! The last two are why [`StateLock::hold`] is asked before each store: whoever deletes a lock that is held gives it to
@@ -143,6 +143,8 @@ fn open(path: &Path) -> Result<Option<File>, NotTaken> {
             Err(err) => Err(NotTaken::Unknown(err.to_string())),
         },
         Err(err) if err.kind() == ErrorKind::NotFound => make(path, flags),
+        // A file where the folder should be: nobody can have a lock in there.
+        Err(err) if err.kind() == ErrorKind::NotADirectory => Err(NotTaken::Impossible(err)),
         Err(err) if err.kind() == ErrorKind::PermissionDenied => {
             Err(NotTaken::Unknown(rights::denied(path)))
         }

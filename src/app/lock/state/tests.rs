@@ -83,6 +83,9 @@ fn without_a_folder_nobody_holds_it_and_nothing_is_stored_before_it_can_be_taken
     let mut first = StateLock::take(&inner).unwrap();
     let mut second = StateLock::take(&inner).unwrap();
     assert!(first.hold().is_err());
+    fs::write(inner.parent().unwrap(), "").unwrap();
+    assert!(StateLock::take(&inner).unwrap().hold().is_err());
+    fs::remove_file(inner.parent().unwrap()).unwrap();
     fs::create_dir(inner.parent().unwrap()).unwrap();
     first.hold().unwrap();
     assert!(second.hold().is_err());
