@@ -5,8 +5,9 @@ mod harness;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use harness::{ATTEMPTS, Car, Folder, Operator, spider, until, writes};
+use harness::{ATTEMPTS, Car, Folder, Operator, PATIENCE, spider, until, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
@@ -99,7 +100,7 @@ async fn the_wheel_is_handed_over_with_neutral_between_and_to_nobody_else() {
         bob.want(2).await;
         eve.drive(0, 0).await;
         eve.arm().await;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(car.moves() && ann.number("lease") == Some(u64::from(ann.lease)));
     let before = writes(&car.actuators).len();
@@ -129,7 +130,7 @@ async fn a_car_can_refuse_drivers_without_a_lease() {
     for value in [0, 10] {
         for _ in 0..20 {
             operator.motion("forward", value).await;
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
     until("the old app's messages to be counted", || {
@@ -157,21 +158,37 @@ async fn a_bad_view_slows_the_car_down() {
             car.last().is_some_and(|last| last.throttle_us == 2000)
         })
         .await;
-    let view = format!(
-        r#"{{"view":{{"lease":{},"rtt_ms":90,"age_ms":5000}}}}"#,
-        operator.lease
-    );
-    operator.send("stream", &view).await;
-    // Full scale is 1540 to 2000 us; three tenths of it are 1678.
-    operator
-        .drive_until(1000, "a walk", || {
-            car.last().is_some_and(|last| last.throttle_us == 1678)
-        })
-        .await;
+    // Full scale is 1540 to 2000 us; three tenths of it are 1678. A driver whose reports end would stop, so they go on.
+    let deadline = Instant::now() + PATIENCE;
+    while car.last().is_none_or(|last| last.throttle_us != 1678) {
+        assert!(Instant::now() < deadline, "no walk: {:?}", operator.car());
+        operator.sees(5000, 30).await;
+        operator.keep_driving(1000, 0).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     until("the limit in telemetry", || {
         operator.number("limit") == Some(300)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_whose_picture_is_old_stands_although_the_throttle_is_held() {
+    let car = Car::local("blind", &[]);
+    let mut operator = Operator::connect(&car.program.url()).await;
+    operator.take_over().await;
+    operator
+        .drive_until(400, "a car that drives", || {
+            car.last().is_some_and(|last| last.throttle_us > 1600)
+        })
+        .await;
+    operator.sees(30, 5000).await;
+    operator
+        .hold_until(400, "neutral by an old picture", || {
+            car.last()
+                .is_some_and(|last| last.cause == "blind" && last.throttle_us == 1500)
+        })
+        .await;
 }
 
 /// Runs `spidercar replay`; whether it ended with 0, and all that it said.

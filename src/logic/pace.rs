@@ -18,7 +18,7 @@
 //! here; his deadman is the age of his commands.
 //!
 //! Below all that is a limit: a driver whose picture is older than `failsafe.blind_ms` does not drive at all. Between two
-//! reports the picture is taken to grow older by [`PERIOD`] at most, so that one lost report stops nobody; after [`LINGER`]
+//! reports the picture is taken to grow older by `PERIOD` at most, so that one lost report stops nobody; after `LINGER`
 //! without any the rest of the time counts too.
 //!
 //! Promises: total; never above 1000, never below `slow`; a worse link never raises the ceiling.

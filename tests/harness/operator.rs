@@ -263,6 +263,13 @@ impl Operator {
         }
     }
 
+    /// Reports what its page sees: the round trip, and the age of the picture.
+    pub async fn sees(&self, rtt_ms: u32, age_ms: u32) {
+        let lease = self.lease;
+        let view = format!(r#"{{"view":{{"lease":{lease},"rtt_ms":{rtt_ms},"age_ms":{age_ms}}}}}"#);
+        self.send("stream", &view).await;
+    }
+
     /// Says what it wants, as a driver who goes on: one whose car stopped because nobody ran for a while arms it again.
     /// Whatever else stops a car leaves it stopped.
     pub async fn keep_driving(&mut self, throttle: i32, steering: i32) {

@@ -671,8 +671,8 @@ fn a_queue_with_arms_and_throttle_in_it_moves_nothing_when_it_empties() {
             let drive = DriveCommand {
                 seq,
                 t_ms,
-                lease,
                 throttle,
+                lease,
                 ..DriveCommand::default()
             };
             rig.hear(&Incoming::Drive(drive));
@@ -742,7 +742,7 @@ fn a_picture_that_stands_stops_the_car_after_half_a_second_and_lost_reports_with
     assert_eq!(blind_after(picture_stands), Some(520));
     assert_eq!(blind_after(|_| Some(60)), None, "a good picture");
     assert_eq!(blind_after(|_| Some(u32::MAX)), Some(0), "never one");
-    let two_of_three_lost = |since: u64| (since % 600 == 0).then_some(60);
+    let two_of_three_lost = |since: u64| since.is_multiple_of(600).then_some(60);
     assert_eq!(blind_after(two_of_three_lost), None);
     assert_eq!(blind_after(|_| None), Some(920), "no report any more");
 }
