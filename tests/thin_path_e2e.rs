@@ -64,9 +64,8 @@ impl Stream {
         let offer = described(&mut sender).await;
         // The receiver's address is known only once it has answered, so it answers an offer without candidates first.
         let bare: String = offer
-            .lines()
+            .split_inclusive('\n')
             .filter(|line| !line.starts_with("a=candidate:"))
-            .map(|line| format!("{line}\r\n"))
             .collect();
         let remote = RTCSessionDescription::offer(bare).expect("an offer");
         receiver
@@ -195,8 +194,9 @@ async fn lost_packets_are_repaired_over_a_round_trip_longer_than_64_packets() {
     stream.receiver.take_arrivals();
     // A gap of more is where the numbers wrapped.
     let gaps = |numbers: &BTreeSet<u16>| {
-        let list: Vec<_> = numbers.iter().copied().collect();
-        list.windows(2)
+        let sorted: Vec<_> = numbers.iter().copied().collect();
+        sorted
+            .windows(2)
             .filter(|two| (2..1_000).contains(&(two[1] - two[0])))
             .count()
     };
