@@ -12,6 +12,8 @@
 
 #[path = "boards/boot.rs"]
 mod boot;
+#[path = "boards/links.rs"]
+mod links;
 #[path = "boards/wiring.rs"]
 mod wiring;
 

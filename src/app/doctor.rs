@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::ending::with_patience;
 use super::lasting::not_lasting;
@@ -28,6 +28,7 @@ use crate::config::hardware::Wiring;
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::logic::spread::Figures;
+use crate::net::date::{self, Clock, HOW_TO_SET, day};
 
 mod eyes;
 mod film;
@@ -59,9 +60,6 @@ const RENEW: Duration = Duration::from_millis(50);
 
 /// Pulses that are so much too long in one case of a hundred are a fault. choice: a tenth of full throttle's 500 us.
 const SHAKY_US: u32 = 50;
-
-/// A date that no clock may lie before: when this was written. choice: certificates are not valid earlier.
-const CLOCK_FLOOR_S: u64 = 1_767_225_600; // 2026-01-01
 
 /// How a check ended: what was found, or what is wrong and what to do.
 type Finding = Result<String, String>;
@@ -97,7 +95,10 @@ fn look(config: &Config) -> Result<(), Fatal> {
     checks.extend(with_patience("video", || eyes::checks(config, &view)));
     checks.extend(radio::checks());
     checks.extend(storage(config).map(|finding| ("storage", finding)));
-    checks.extend([("clock", wall_clock()), ("spider", way::spider(config))]);
+    checks.extend([
+        ("clock", wall_clock(date::now_s())),
+        ("spider", way::spider(config)),
+    ]);
     checks.extend(with_patience("sensors", || sensors::checks(config)));
     let lines = checks
         .into_iter()
@@ -216,22 +217,44 @@ fn storage(config: &Config) -> Option<Finding> {
     Some(Ok(format!("{} outlive the power", keys.join(" and "))))
 }
 
-fn wall_clock() -> Finding {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    if now < CLOCK_FLOOR_S {
-        return Err("the date is before 2026, so certificates look invalid; connect to a network with a time \
-                    server (systemd-timesyncd), or add a clock module"
-            .to_owned());
+/// Whether certificates can be judged by the date here.
+fn wall_clock(now_s: u64) -> Finding {
+    let (today, built) = (day(now_s), day(date::built_s()));
+    match date::judge(now_s) {
+        Clock::Plausible => Ok(format!(
+            "{today} (UTC), which is plausible: this program is from {built}"
+        )),
+        Clock::Behind => Err(format!(
+            "the date here is {today}, but this program is from {built}: the clock is behind, so certificates look as if they \
+             were not valid yet; {HOW_TO_SET}"
+        )),
+        Clock::Ahead => Err(format!(
+            "the date here is {today}, far after {built}, the day this program is from: the clock is ahead, so certificates look \
+             expired; {HOW_TO_SET}"
+        )),
     }
-    Ok("the date is plausible".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_date_is_told_and_judged_by_the_day_this_program_is_from() {
+        let text = wall_clock(1_767_225_599).unwrap_err(); // a second before 2026
+        assert!(
+            text.contains("2025-12-31") && text.contains("behind"),
+            "{text}"
+        );
+        let text = wall_clock(date::built_s() - 1).unwrap_err();
+        assert!(text.contains(&day(date::built_s())), "{text}");
+        assert!(wall_clock(date::now_s()).is_ok());
+        let text = wall_clock(9_000_000_000).unwrap_err();
+        assert!(
+            text.contains("2255-03-14") && text.contains("ahead"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn pulses_that_twitch_are_a_fault_and_good_ones_are_told_with_figures() {

@@ -41,6 +41,8 @@ pub fn import(file: &str, text: &str, car: Option<&str>) -> Result<String, Repor
     let fail = |problem| {
         Report::of(vec![problem]).map_or_else(|| unreachable!("one problem is a report"), Err)
     };
+    // Editors of Windows put a byte order mark in front; JSON must not have one, and says only "expected value".
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let cars = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(cars)) => cars,
         Ok(_) => {
@@ -87,10 +89,40 @@ pub fn import(file: &str, text: &str, car: Option<&str>) -> Result<String, Repor
     };
     let found = reader.found();
     match (Report::of(reader.problems), found) {
-        (None, Some(found)) => Ok(found.to_toml(file, car)),
+        (None, Some(found)) => Ok(found.to_toml(file, car, &not_taken(entry))),
         (Some(report), _) => Err(report),
         (None, None) => unreachable!("a field is missing only after its problem was noted"),
     }
+}
+
+/// What is read of an entry. spec: PROTOCOL.md 4.6.
+const TAKEN: [&str; 11] = [
+    "CAR_NAME",
+    "ChannelID",
+    "UI.THROTTLE_STEP",
+    "UI.STEERING_STEP",
+    "Calibration.THROTTLE_MIN",
+    "Calibration.THROTTLE_ZERO",
+    "Calibration.FORWARD_ZERO",
+    "Calibration.THROTTLE_MAX",
+    "Calibration.STEERING_MIN",
+    "Calibration.STEERING_ZERO",
+    "Calibration.STEERING_MAX",
+];
+
+/// The fields of an entry that nothing here reads, in quotes.
+fn not_taken(entry: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, value) in entry.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(inner) if name == "UI" || name == "Calibration" => {
+                names.extend(inner.keys().map(|field| format!("{name}.{field}")));
+            }
+            _ => names.push(name.clone()),
+        }
+    }
+    names.retain(|name| !TAKEN.contains(&name.as_str()));
+    names.iter().map(|name| quoted(name)).collect()
 }
 
 /// What the file says of one car, checked.
@@ -275,7 +307,7 @@ impl Reader<'_> {
 }
 
 impl Found {
-    fn to_toml(&self, file: &str, car: &str) -> String {
+    fn to_toml(&self, file: &str, car: &str, not_taken: &[String]) -> String {
         let pulses = self.calibration.fields();
         let header = format!(
             "# Car {} of {}, made by `spidercar check --import`.\n\
@@ -287,6 +319,13 @@ impl Found {
             quoted(car),
             quoted(file),
         );
+        let header = match not_taken {
+            [] => header,
+            some => format!(
+                "{header}# Not taken, for this program has no such setting: {}.\n",
+                some.join(", ")
+            ),
+        };
         let line = |id: Id, value: &dyn Display| format!("{} = {value}\n", id.key().name);
         let pulse = |id: Id, pulse: PulseWidth| {
             format!(

@@ -19,6 +19,7 @@
 
 mod place;
 mod servers;
+mod slip;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +131,11 @@ impl RawConfig {
                 let file = name.to_owned();
                 self.problems.push(Problem::of_file(
                     Origin::Line { file, line },
-                    "not UTF-8 text: save the file as UTF-8",
+                    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+                        "saved as UTF-16 (\"Unicode\"): save the file as UTF-8"
+                    } else {
+                        "not UTF-8 text: save the file as UTF-8"
+                    },
                 ));
                 return;
             }
@@ -147,8 +152,18 @@ impl RawConfig {
                     Some(key) if error.message() == "duplicate key" => format!(" {}", quoted(key)),
                     Some(_) | None => String::new(),
                 };
-                let what = format!("not TOML: {}{about}", error.message());
-                self.problems.push(Problem::of_file(origin, what));
+                let line = match &origin {
+                    Origin::Line { line, .. } => line.checked_sub(1),
+                    Origin::Default | Origin::Flag(_) | Origin::File(_) => None,
+                };
+                let slip = line.and_then(|line| slip::find(text, line));
+                let problem = if let Some(slip) = slip {
+                    slip.told(origin)
+                } else {
+                    let what = format!("not TOML: {}{about}", error.message());
+                    Problem::of_file(origin, what)
+                };
+                self.problems.push(problem);
             }
         }
         let before = self.problems.len();

@@ -8,9 +8,11 @@
 //! Promises: TLS is verified unless the configuration says otherwise in plain words, and then the log
 //! says so at every start. Knows nothing of: hardware, the local Spider's inside.
 
+pub mod date;
 pub mod dial;
 pub mod h264;
 pub mod publish;
 pub mod signalling;
 pub mod subscribe;
 pub mod tls;
+mod tls_words;

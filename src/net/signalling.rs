@@ -84,10 +84,7 @@ impl fmt::Display for SignallingError {
                 f,
                 "cannot reach {host}: {err}; is the Spider running there?"
             ),
-            Self::Tls(host, err) => write!(
-                f,
-                "TLS with {host}: {err}; for a self-signed Spider set spider.ca_file or spider.pin_sha256"
-            ),
+            Self::Tls(host, err) => f.write_str(&super::tls_words::words(host, err)),
             Self::Refused(host, why) => write!(
                 f,
                 "{host} refused: {why}; check the channel id and the driver key"

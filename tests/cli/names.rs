@@ -15,7 +15,7 @@ fn what_is_not_toml_is_named_by_line() {
         ),
         (
             "\n\nspider.url = wss://a\n",
-            "car.toml:3: not TOML: string values must be quoted, expected literal string",
+            "car.toml:3: spider.url = wss://a: text needs quotes: write \"wss://a\"; it must be \"local\", wss://HOST:PORT or ws://HOST:PORT",
         ),
     ]);
 }

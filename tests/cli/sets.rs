@@ -67,7 +67,7 @@ channel = 'short'
         "car.toml:2: camera.fps = 99: must be a whole number, 1 to 60 frames/s",
         "car.toml:3: camera.widht: no such key; did you mean camera.width?",
         "car.toml:5: failsafe.hold_ms = 190: neutral_ms must be at least 20 ms more than hold_ms (failsafe.neutral_ms = 200, default)",
-        "car.toml:7: not TOML: string values must be quoted, expected literal string",
+        "car.toml:7: spider.url: there is no value behind the =; it must be \"local\", wss://HOST:PORT or ws://HOST:PORT",
         "car.toml:8: spider.channel = \"short\": must have 20 characters, has 5",
         "--set: camera.height = 1: must be an even number, 120 to 1080 pixels",
     ];

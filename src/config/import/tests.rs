@@ -215,3 +215,23 @@ proptest! {
         prop_assert_eq!(ticks, [right, straight, left]);
     }
 }
+
+#[test]
+fn a_byte_order_mark_in_front_is_no_mistake_and_what_is_not_taken_is_said() {
+    let marked = format!("\u{feff}{FLEET}").replace('\n', "\r\n");
+    let toml = import("calib.json", &marked, Some("SpiderCar6")).expect("a good car");
+    assert!(!toml.contains("Not taken"), "{toml}");
+    let more = FLEET
+        .replacen("\"CAR_NAME\"", "\"Camera\":{\"fps\":30},\"CAR_NAME\"", 1)
+        .replacen("\"THROTTLE_STEP\"", "\"CRUISE\\n\":1,\"THROTTLE_STEP\"", 1);
+    let toml = import("calib.json", &more, Some("SpiderCar6")).expect("a good car");
+    let line = toml
+        .lines()
+        .find(|line| line.contains("Not taken"))
+        .expect(&toml);
+    assert!(
+        line.contains("\"Camera\"") && line.contains("UI.CRUISE"),
+        "{line}"
+    );
+    read_back(&toml).expect("the line is a comment");
+}

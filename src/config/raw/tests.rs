@@ -146,7 +146,7 @@ fn a_broken_line_does_not_hide_the_others() {
     assert_eq!(
         problems(&raw),
         [
-            "car.toml:2: not TOML: string values must be quoted, expected literal string",
+            "car.toml:2: spider.url: there is no value behind the =; it must be \"local\", wss://HOST:PORT or ws://HOST:PORT",
             "car.toml:4: camera.fps = 99: must be a whole number, 1 to 60 frames/s",
             "car.toml:5: camera.widht: no such key; did you mean camera.width?",
         ]
