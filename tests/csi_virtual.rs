@@ -242,9 +242,10 @@ fn a_camera_opens_once_and_by_a_part_of_its_name() {
 #[test]
 #[ignore = "needs libcamera's virtual camera: tests/machine/check_libcamera.py"]
 fn two_cameras_run_side_by_side() {
+    // The first by index is the last by id, as rpicam-apps count.
     let mut front = open();
     let rear = CsiSettings {
-        which: Which::Id("Virtual1".into()),
+        which: Which::Id("Virtual0".into()),
         ..settings()
     };
     let mut rear = csi::open(&rear, Arc::new(Desk::default())).expect("the second camera");
@@ -254,6 +255,7 @@ fn two_cameras_run_side_by_side() {
     }
     let cameras = csi::survey().expect("a list");
     assert_eq!(cameras.len(), 2, "{cameras:?}");
+    assert!(cameras[0].id > cameras[1].id, "{cameras:?}");
     println!(
         "listed: {} {}: {}",
         cameras[0].id, cameras[0].model, cameras[0].modes

@@ -16,9 +16,23 @@ use super::commands::{COMMANDS, Command, Flag, Name};
 use super::{Asked, CalibrateWish, Check, DoctorWish, Given, Misuse, Work, help};
 use crate::config::Set;
 use crate::config::nearest::{did_you_mean, nearest};
+use crate::config::schema;
 
 /// The most seconds that pictures are timed. choice: an hour shows what heat does.
 const FILM_S: u16 = 3600;
+
+/// What other programs call these commands: near in meaning, far in letters.
+const OTHER_NAMES: [(&str, &str); 9] = [
+    ("drive", "run"),
+    ("start", "run"),
+    ("car", "run"),
+    ("serve", "spider"),
+    ("server", "spider"),
+    ("view", "watch"),
+    ("config", "check"),
+    ("test", "doctor"),
+    ("stop", "neutral"),
+];
 
 /// Makes sense of the arguments that follow the program's name.
 ///
@@ -27,7 +41,7 @@ const FILM_S: u16 = 3600;
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Asked, Misuse> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let word = match next(&mut parser)? {
-        None => return Err(no_command("which command?")),
+        None => return Err(Misuse(format!("which command?\n\n{}", help::overview()))),
         Some(Token::Flag(flag)) => {
             return match flag.as_str() {
                 "--help" | "-h" => Ok(Asked::Text(help::overview())),
@@ -46,8 +60,7 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
         return help_for(&mut parser);
     }
     let Some(command) = COMMANDS.iter().find(|command| command.name.word() == word) else {
-        let near = did_you_mean(nearest(&word, words()));
-        return Err(no_command(&format!("no command {word:?}{near}")));
+        return Err(unknown_command(&word));
     };
     match said(command, &mut parser)? {
         Some(said) => said.asked(),
@@ -63,13 +76,19 @@ fn help_for(parser: &mut lexopt::Parser) -> Result<Asked, Misuse> {
             let word = word.to_string_lossy();
             match COMMANDS.iter().find(|command| command.name.word() == word) {
                 Some(command) => Ok(Asked::Text(command.help())),
-                None => Err(no_command(&format!(
-                    "no command {word:?}{}",
-                    did_you_mean(nearest(&word, words()))
-                ))),
+                None => Err(unknown_command(&word)),
             }
         }
     }
+}
+
+fn unknown_command(word: &str) -> Misuse {
+    let meant = OTHER_NAMES
+        .iter()
+        .find(|(other, _)| *other == word)
+        .map(|(_, ours)| *ours);
+    let near = did_you_mean(meant.or_else(|| nearest(word, words())));
+    no_command(&format!("no command {word:?}{near}"))
 }
 
 fn words() -> impl Iterator<Item = &'static str> {
@@ -82,6 +101,20 @@ fn no_command(what: &str) -> Misuse {
         "{what}\n  commands: {}\n  `spidercar --help` says what they do",
         all.join(", ")
     ))
+}
+
+/// How a setting of that name is given, for one who writes it as a flag: `--port` for `--set local.port=VALUE`.
+fn setting(flag: &str) -> String {
+    let leaf = flag.trim_start_matches('-').replace('-', "_");
+    let is_meant = |path: &&str| *path == leaf || path.rsplit('.').next() == Some(leaf.as_str());
+    let ways: Vec<String> = schema::paths()
+        .filter(is_meant)
+        .map(|path| format!("--set {path}=VALUE"))
+        .collect();
+    match ways.as_slice() {
+        [] => String::new(),
+        ways => format!("; did you mean {}?", ways.join(" or ")),
+    }
 }
 
 /// One argument, its borrow of the parser ended.
@@ -125,7 +158,10 @@ fn said(command: &'static Command, parser: &mut lexopt::Parser) -> Result<Option
         };
         let Some(flag) = command.flags.iter().find(|flag| flag.name == name) else {
             let known = command.flags.iter().map(|flag| flag.name).chain(["--help"]);
-            let near = did_you_mean(nearest(&name, known));
+            let near = match nearest(&name, known) {
+                None if command.flags.iter().any(|flag| flag.name == "--set") => setting(&name),
+                suggestion => did_you_mean(suggestion),
+            };
             return Err(command.misuse(&format!("no flag {name}{near}")));
         };
         if !flag.many && flags.iter().any(|(given, _)| given.name == name) {
