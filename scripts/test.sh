@@ -79,8 +79,10 @@ step_card() {
     tests/card/run.sh "$binary" "$program"
 }
 
-# The README's commands on machines that have nothing of what this one has.
-step_newcomer() { tests/newcomer/run.sh; }
+# The README's commands on machines that have nothing of what this one has: both on two of them, the first one on all.
+step_newcomer() {
+    tests/newcomer/run.sh bookworm trixie-desktop && tests/newcomer/run.sh --first trixie bookworm-desktop
+}
 
 [ $# -gt 0 ] && steps=("$@")
 for step in "${steps[@]}"; do
