@@ -26,7 +26,9 @@ MOTOR = (FORWARD_PIN, REVERSE_PIN, SPEED_PIN)
 THROTTLE = 400
 PERIOD_S = 0.02
 SETS = (
-    *("camera.source=sim", "camera.width=160", "camera.height=120", "camera.fps=2", "spider.bitrate_kbps=100"),
+    *("camera.source=sim", "camera.width=160", "camera.height=120", "camera.fps=5", "spider.bitrate_kbps=100"),
+    # An emulated board paints late, and a driver whose picture is old stands: as long as may be.
+    "failsafe.blind_ms=1000",
     *("hbridge.pwm=software", f"hbridge.speed_hz={round(1 / PERIOD_S)}", "battery.kind=none", "drive.tick_hz=50"),
     # A key that is held is full throttle; this makes it pulses. And from the first permille on, as many as are asked for.
     *(f"drive.max_forward_permille={THROTTLE}", f"drive.max_reverse_permille={THROTTLE}"),

@@ -60,6 +60,7 @@ if [ -z "$commit" ]; then
     [ -n "$commit" ] || commit=HEAD
 fi
 git init --quiet --bare "$work/repository"
+git -C "$work/repository" config receive.shallowUpdate true # CI may have no history
 git -C "$top" push --quiet "$work/repository" "$(git -C "$top" rev-parse "$commit^{commit}"):refs/heads/main"
 git -C "$work/repository" symbolic-ref HEAD refs/heads/main
 chown -R 1000:1000 "$work/repository"
