@@ -23,6 +23,7 @@
 
 pub mod fault;
 pub mod hardware;
+pub mod holder;
 pub mod ice;
 pub mod import;
 pub mod kind;

@@ -28,6 +28,7 @@ use super::channel::Channels;
 use super::fault::Fault;
 use super::session::{self, Request, Role};
 use super::{SpiderOptions, page, tls};
+use crate::config::holder;
 use crate::peer::Codec;
 
 /// Largest signalling message. choice: an offer of a browser is below 10 kB.
@@ -69,8 +70,9 @@ impl fmt::Display for SpiderError {
         match self {
             Self::Bind(addr, err) if err.kind() == std::io::ErrorKind::AddrInUse => write!(
                 f,
-                "local Spider: {addr} is in use; stop the other program, or choose another port \
-                 (local.port, local.tls_port, or --port and --tls-port)"
+                "local Spider: {addr} is in use; {}, or choose another port (local.port, local.tls_port, or --port and \
+                 --tls-port)",
+                holder::port_taken(addr.port())
             ),
             Self::Bind(addr, err) => write!(f, "local Spider: cannot listen on {addr}: {err}"),
             Self::Certificate(err) => write!(

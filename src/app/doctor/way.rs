@@ -8,6 +8,7 @@
 //!
 //! Promises: the first step that fails is named, with what to do. Knows nothing of: sessions.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use rustls::pki_types::ServerName;
 
 use super::Finding;
 use crate::app::address;
+use crate::config::holder;
 use crate::config::{Config, Endpoint, SpiderUrl};
 use crate::net::signalling::SignallingError;
 
@@ -59,8 +61,12 @@ fn inside(config: &Config) -> Finding {
     let local = &config.local;
     for port in [local.port, local.tls_port] {
         TcpListener::bind((local.listen, port)).map_err(|err| {
+            let who = match err.kind() {
+                ErrorKind::AddrInUse => format!("; {}", holder::port_taken(port)),
+                _ => String::new(),
+            };
             format!(
-                "{}:{port}: {err}; another car or Spider may run already, or choose local.port and local.tls_port",
+                "{}:{port}: {err}{who}, or choose local.port and local.tls_port",
                 local.listen
             )
         })?;

@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::io::Errno;
+
+use crate::config::holder::{self, Holder};
 
 /// Whether an error is of this kind.
 pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
@@ -28,7 +30,7 @@ pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
             "{error}; it belongs to the group {group}: sudo usermod -aG {group} USER, then log in again"
         )
     } else if is(&error, Errno::BUSY) {
-        format!("{error}; {}", holder(path, Path::new("/proc")))
+        format!("{error}; {}", held(path))
     } else if let Some(words) = words(&error) {
         format!("{error}: {words}")
     } else {
@@ -90,66 +92,18 @@ fn group_of(path: &Path) -> Option<String> {
     })
 }
 
-/// Who has a node open, in words. This process is not named: that it looks at the node opens it, too.
-fn holder(path: &Path, proc: &Path) -> String {
-    let hidden = match others_with(path, proc) {
-        (Some(other), _) => return format!("{other} has it open: end that"),
-        (None, hidden) => hidden,
-    };
-    let where_ = path.display();
-    if hidden {
-        format!(
-            "another program has it open, whose name this user may not see: sudo fuser -v {where_}"
-        )
-    } else {
-        "no other program has it open, so this one has still, or the kernel's driver: it is free again in a moment, or when \
-         the device was unplugged"
-            .to_owned()
+/// Who has a node open, in words.
+fn held(path: &Path) -> String {
+    match holder::of_device(path) {
+        Holder::Program(other) => format!("{other} has it open: end that"),
+        Holder::Hidden => format!(
+            "another program has it open, whose name this user may not see: sudo fuser -v {}",
+            path.display()
+        ),
+        Holder::NoOther => "no other program has it open, so this one has still, or the kernel's driver: it is free again in \
+                            a moment, or when the device was unplugged"
+            .to_owned(),
     }
-}
-
-/// Another process that has the same device open under any name, and whether some processes could not be looked at.
-fn others_with(path: &Path, proc: &Path) -> (Option<String>, bool) {
-    let Ok(wanted) = fs::metadata(path) else {
-        return (None, true);
-    };
-    let is_it = |found: &fs::Metadata| {
-        if wanted.file_type().is_char_device() {
-            found.file_type().is_char_device() && found.rdev() == wanted.rdev()
-        } else {
-            (found.dev(), found.ino()) == (wanted.dev(), wanted.ino())
-        }
-    };
-    let own = std::process::id().to_string();
-    let mut hidden = false;
-    let Ok(processes) = fs::read_dir(proc) else {
-        return (None, true);
-    };
-    for process in processes.flatten() {
-        let id = process.file_name().to_string_lossy().into_owned();
-        // `self` and `thread-self` are this process under another name.
-        if id == own || id.parse::<u32>().is_err() {
-            continue;
-        }
-        let open = match fs::read_dir(process.path().join("fd")) {
-            Ok(open) => open,
-            Err(error) => {
-                hidden |= error.kind() == io::ErrorKind::PermissionDenied;
-                continue;
-            }
-        };
-        // Follows the link to what is open, wherever its name leads in another mount namespace.
-        let has_it = open
-            .flatten()
-            .any(|fd| fs::metadata(fd.path()).is_ok_and(|found| is_it(&found)));
-        if has_it {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return (Some(format!("{} (process {id})", name.trim())), hidden);
-        }
-    }
-    // With `hidepid=` or `ProtectProc=invisible` others are not even listed.
-    let sees_others = proc.join("1").exists();
-    (None, hidden || !sees_others)
 }
 
 #[cfg(test)]
@@ -197,36 +151,6 @@ mod tests {
             !text.contains("self") && !text.contains("end that"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_device_is_known_by_its_number_not_by_its_name() {
-        let folder = std::env::temp_dir().join(format!("spidercar-holder-{}", std::process::id()));
-        fs::create_dir_all(folder.join("proc/71/fd")).unwrap();
-        fs::create_dir_all(folder.join("proc/1")).unwrap();
-        fs::write(folder.join("proc/71/comm"), "motion\n").unwrap();
-        // Under another name: /dev/stdin may lead anywhere, /dev/null and a link to it are one device.
-        std::os::unix::fs::symlink("/dev/null", folder.join("cam")).unwrap();
-        std::os::unix::fs::symlink("/dev/null", folder.join("proc/71/fd/7")).unwrap();
-        // This process is not named, by whatever name it is listed.
-        for own in ["self", "thread-self", &std::process::id().to_string()] {
-            fs::create_dir_all(folder.join("proc").join(own).join("fd")).unwrap();
-            let link = folder.join("proc").join(own).join("fd/3");
-            std::os::unix::fs::symlink("/dev/null", link).unwrap();
-        }
-        let proc = folder.join("proc");
-        assert_eq!(
-            holder(&folder.join("cam"), &proc),
-            "motion (process 71) has it open: end that"
-        );
-        let text = holder(Path::new("/dev/zero"), &proc);
-        assert!(text.starts_with("no other program has it open"), "{text}");
-        // A system that hides other users' processes.
-        fs::remove_dir_all(proc.join("71")).unwrap();
-        fs::remove_dir_all(proc.join("1")).unwrap();
-        let text = holder(&folder.join("cam"), &proc);
-        assert!(text.contains("may not see: sudo fuser -v"), "{text}");
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two attempts. choice: a sixth of what udev takes.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What it means that a channel was asked for and is not there: the kernel says "busy" then, and names nobody.
+/// kernel: drivers/pwm/core.c `pwm_device_request`; its consumers are in debugfs.
+const TAKEN: &str = "a driver of the kernel has it, and keeps it: take its overlay out of config.txt (pwm-fan, pwm-ir-tx, \
+     gpio-backlight and the like); `sudo cat /sys/kernel/debug/pwm` names it";
+
 /// A channel of the block.
 #[derive(Debug)]
 pub struct PwmLine {
@@ -65,8 +70,15 @@ impl PwmLine {
         })?;
         for name in ["period", "polarity", "duty_cycle", "enable"] {
             let path = folder.join(name);
-            wait(until, &path, "open a file of the channel", || {
+            let opened = wait(until, &path, "open a file of the channel", || {
                 writable(&path)
+            });
+            opened.map_err(|failed| {
+                if folder.exists() {
+                    failed
+                } else {
+                    PwmFailed::new("export the channel", io::Error::other(TAKEN))
+                }
             })?;
         }
         if !runs(&folder, period) {
@@ -140,7 +152,8 @@ pub(super) fn export(chip: &Path, channel: u8) -> io::Result<()> {
     }
     let written = put(&chip.join("export"), &channel.to_string());
     match written {
-        // Another program was faster. kernel: drivers/pwm/sysfs.c `pwm_export_child`.
+        // Another program was faster, or a driver of the kernel has it: then no folder comes.
+        // kernel: drivers/pwm/sysfs.c `pwm_export_child`.
         Err(err) if err.kind() == io::ErrorKind::ResourceBusy => Ok(()),
         other => other,
     }

@@ -80,6 +80,18 @@ fn without_the_header_s_block_no_chip_is_taken_and_the_overlay_is_named() {
 }
 
 #[test]
+fn a_channel_that_does_not_appear_is_a_driver_s() {
+    let chip = folder("taken");
+    fs::write(chip.join("export"), "").unwrap();
+    let period = Duration::from_millis(20);
+    let failed = PwmLine::open(&chip, 0, period, Duration::from_millis(20)).unwrap_err();
+    let text = error::Error::source(&failed).unwrap().to_string();
+    assert!(text.contains("a driver of the kernel has it"), "{text}");
+    assert!(text.contains("/sys/kernel/debug/pwm"), "{text}");
+    fs::remove_dir_all(chip).unwrap();
+}
+
+#[test]
 fn a_pulse_is_one_line_of_nanoseconds_and_a_twin_writes_the_same_file() {
     let folder = folder("duty");
     let duty = folder.join("duty_cycle");
