@@ -4,7 +4,8 @@
 //!   known camera there, by bus and card, under any number ─▶ it
 //!     └ by card alone (another port)                      ─▶ it
 //!         └ camera.device names a path ─▶ what is there now        "auto" ─▶ an error: it was unplugged
-//!   none known: the path, or with "auto" the first that has what is wanted, those on USB first
+//!   none known: the path, or with "auto" the first that has what is wanted, those on USB first, each
+//!                in the order of its port: the same one at every start
 //! ```
 //!
 //! A camera that comes back gets the next free number, not its old one, as long as the old one is still open somewhere. So
@@ -81,7 +82,16 @@ pub(super) fn all(devices: &Devices) -> (Vec<Found>, Vec<String>) {
         }
         Err(error) => troubles.push(format!("/dev: {error}")),
     }
-    found.sort_by_key(|one: &Found| !one.capability.bus.starts_with("usb-"));
+    // By the port, not by the number, which is whoever answered first at this start. Several nodes of one camera stay in order.
+    found.sort_by(|one: &Found, other| {
+        let place = |one: &Found| {
+            (
+                !one.capability.bus.starts_with("usb-"),
+                one.capability.bus.clone(),
+            )
+        };
+        place(one).cmp(&place(other))
+    });
     (found, troubles)
 }
 

@@ -496,6 +496,43 @@ fn usb_comes_first_and_what_belongs_to_libcamera_not_at_all() {
     );
 }
 
+#[test]
+fn of_several_usb_cameras_the_one_at_the_first_port_is_taken_whatever_its_number() {
+    let at = |port: &str| {
+        let of = WebcamModel::of(FourCc::NV12);
+        let capability = crate::hal::v4l2::border::Capability {
+            bus: format!("usb-0000:01:00.0-{port}"),
+            ..of.capability.clone()
+        };
+        Model::Webcam(Arc::new(WebcamModel { capability, ..of }))
+    };
+    let ports = ["1.1", "1.2", "1.4"];
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let (kernel, _) = plugged(WebcamModel::of(FourCc::NV12));
+        kernel.unplug(NODE);
+        for (number, which) in (0..).zip(order) {
+            kernel.plug(&format!("/dev/video{number}"), at(ports[which]));
+        }
+        let lines = findings(&kernel.devices()).unwrap();
+        for (line, port) in lines.iter().zip(ports) {
+            assert!(line.contains(&format!("-{port}: ")), "{order:?}: {lines:?}");
+        }
+        let (found, _) = find::camera(&kernel.devices(), &settings(), None).unwrap();
+        assert!(found.name().starts_with(&lines[0][15..26]), "{order:?}");
+        assert_eq!(
+            found.identity(),
+            find::all(&kernel.devices()).0[0].identity()
+        );
+    }
+}
+
 /// How a picture is decoded: nothing, or its bars.
 fn decoded(jpeg: &[u8]) -> Result<Vec<(u8, u8, u8)>, String> {
     let format = Format {
