@@ -546,7 +546,7 @@ fn every_pass_reaches_a_viewer_once() {
         &chip,
         "camera.width=160",
         "camera.height=120",
-        "camera.fps=2",
+        "camera.fps=3",
         "log.level=warn",
     ] {
         args.extend(["--set", set]);

@@ -2,6 +2,8 @@
 //!
 //! Promises: two cameras are two cameras. Knows nothing of: devices.
 
+use core::time::Duration;
+
 use super::{Found, Meaning, some_text};
 use crate::config::schema::{Id, KEYS};
 use crate::config::settings::{Camera, Codec, Rear};
@@ -9,6 +11,7 @@ use crate::config::words::{
     CameraFormat, CameraSource, EncoderLevel, EncoderProfile, RearSource, Rotation,
 };
 use crate::logic::camera::{Controls, Dial};
+use crate::logic::failsafe::FailsafeConfig;
 
 impl Meaning<'_> {
     pub(super) fn camera(&mut self) -> Found<Camera> {
@@ -40,6 +43,31 @@ impl Meaning<'_> {
             rear: rear?,
             controls: controls?,
         })
+    }
+
+    /// A car whose pictures come so seldom that each is too old before the next one comes stops between any two of them.
+    pub(super) fn sees_often_enough(&mut self, camera: &Camera, failsafe: FailsafeConfig) {
+        let longest = failsafe.longest_picture();
+        let lasts = |rate: u32| Duration::from_secs(1) / rate.max(1);
+        let in_the_dark = camera
+            .controls
+            .chosen(Dial::LeastFps)
+            .and_then(|rate| u32::try_from(rate).ok());
+        let slowest = in_the_dark.filter(|rate| (1..camera.fps).contains(rate));
+        for (id, rate) in [
+            (Id::CameraFps, Some(camera.fps)),
+            (Id::ControlsLeastFps, slowest),
+        ] {
+            if rate.is_some_and(|rate| lasts(rate) > longest) {
+                let what = format!(
+                    "a picture is too old to drive by before the next one comes; it may last {} ms with failsafe.blind_ms = {}",
+                    longest.as_millis(),
+                    failsafe.blind().as_millis()
+                );
+                self.clash(id, Id::FailsafeBlindMs, &what);
+                return;
+            }
+        }
     }
 
     /// The camera that looks back, if there is one. It is another one than the front one.

@@ -123,6 +123,9 @@ impl<'a> Meaning<'a> {
         let failsafe = self.failsafe();
         let safety = self.safety();
         let sensors = self.sensors();
+        if let (Ok(camera), Ok(failsafe)) = (&camera, &failsafe) {
+            self.sees_often_enough(camera, *failsafe);
+        }
         self.nothing_twice();
         let telemetry_interval = self.period(Id::TelemetryRateHz);
         let telemetry_bytes_per_s = self.whole(Id::TelemetryBytesPerS);

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+mod eyes;
 mod outputs;
 
 use super::*;

@@ -84,6 +84,9 @@ impl FailsafeConfig {
     pub const BLIND: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(1);
     /// choice: the reaction of a driver to a picture that stands.
     pub const DEFAULT_BLIND: Duration = Duration::from_millis(500);
+    /// How long a picture is on its way where everything is well. choice: a frame of the camera, coding, half of a round
+    /// trip of 80 ms, decoding.
+    pub const PICTURE_WAY: Duration = Duration::from_millis(100);
 
     /// Checks the times. The picture's age is [`FailsafeConfig::DEFAULT_BLIND`] until [`FailsafeConfig::with_blind`].
     ///
@@ -136,6 +139,13 @@ impl FailsafeConfig {
     #[must_use]
     pub const fn blind(&self) -> Duration {
         self.blind
+    }
+
+    /// Least time between two pictures with which this car cannot be driven: a healthy picture is as old as the time until
+    /// the next one and its way together, just before the next one comes.
+    #[must_use]
+    pub const fn longest_picture(&self) -> Duration {
+        self.blind.saturating_sub(Self::PICTURE_WAY)
     }
 
     /// Silence that changes nothing.
