@@ -453,6 +453,29 @@ async fn an_esc_that_wakes_up_keeps_the_car_from_being_armed() {
 }
 
 #[test]
+fn a_picture_that_is_too_large_for_the_board_is_told_and_only_there() {
+    let sizes = [
+        "camera.width=1920",
+        "camera.height=1080",
+        "local.port=0",
+        "local.tls_port=0",
+    ];
+    for (model, is_told) in [(Model::Zero2W, true), (Model::Pi4, false)] {
+        let board = Board::new("size", model);
+        let mut args = vec!["doctor"];
+        for set in sizes {
+            args.extend(["--set", set]);
+        }
+        let (_, said, log) = board.run(&args);
+        let line = said
+            .lines()
+            .find(|line| line.contains("1920x1080 at 30 on a"));
+        assert_eq!(line.is_some(), is_told, "{said}\n{log}");
+        assert!(line.is_none_or(|line| line.contains("512 MB")), "{said}");
+    }
+}
+
+#[test]
 fn the_doctor_tells_how_good_pulses_are_that_software_makes() {
     let board = Board::new("doctor", Model::Pi4);
     let mut args = vec!["doctor"];

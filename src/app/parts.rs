@@ -23,7 +23,7 @@ mod video_devices;
 mod video_devices;
 
 pub use cameras::{camera, front_camera, rear_camera, test_camera};
-pub use video_devices::{coding_devices, webcams};
+pub use video_devices::{coding_devices, too_much, webcams};
 
 /// The outputs that the configuration names; the simulated ones move the simulated camera's view.
 ///

@@ -175,6 +175,9 @@ impl Car<'_> {
         };
         let (units_tx, units) = mpsc::channel(UNIT_ROOM);
         let camera = parts::camera(config, &self.view, &self.board)?;
+        if let Some(why) = parts::too_much(&config.camera) {
+            tracing::warn!("video: {why}");
+        }
         let video = video::VideoParts {
             camera: fault::camera(camera, self.faults.as_ref()),
             encoder: parts::encoder(config)?,

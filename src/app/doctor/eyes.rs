@@ -3,6 +3,7 @@
 //! ```text
 //!   camera, rear   opened, 15 pictures, closed      csi       what libcamera sees: each camera with its modes, or what to do
 //!   encoder        15 pictures coded                encoders  the devices that code, and from what to what
+//!   size           only if it is more than this board is good for
 //! ```
 //!
 //! Promises: each is opened, used and closed again. Knows nothing of: networks.
@@ -55,6 +56,7 @@ pub(super) fn checks(config: &Config, view: &Arc<SimView>) -> Vec<(&'static str,
     if config.encoder != EncoderKind::OpenH264 {
         lines.extend(parts::coding_devices().map(|found| ("encoders", found)));
     }
+    lines.extend(parts::too_much(&config.camera).map(|why| ("size", Ok(why))));
     lines
 }
 

@@ -22,6 +22,7 @@ use crate::app::Fatal;
 use crate::config::{Camera, Config};
 use crate::hal::csi::Turn;
 use crate::hal::openh264::{OpenH264Encoder, OpenH264Settings};
+use crate::hal::pi::{board, capacity};
 use crate::hal::v4l2::{self, Devices, V4l2Encoder, V4l2Settings};
 use crate::hal::webcam::{self, WebcamSettings};
 use crate::hal::{AccessUnit, Encoder, EncoderError, Frame};
@@ -54,6 +55,13 @@ pub(super) fn webcam(camera: &Camera, turn: Turn) -> Result<Open, Fatal> {
 /// Why there is none.
 pub fn webcams() -> Result<Vec<String>, Vec<String>> {
     webcam::findings(&v4l2::devices())
+}
+
+/// What is to be said about a picture that is more than this board is good for.
+#[must_use]
+pub fn too_much(camera: &Camera) -> Option<String> {
+    let board = board::board().ok()?;
+    capacity::too_much(&board, camera.width, camera.height, camera.fps)
 }
 
 /// How to make the hardware encoder.

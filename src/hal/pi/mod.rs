@@ -38,6 +38,7 @@ use crate::config::words::PwmKind;
 
 pub mod battery;
 pub mod board;
+pub mod capacity;
 pub mod hbridge;
 pub mod lap;
 pub mod line;
