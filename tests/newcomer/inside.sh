@@ -19,6 +19,15 @@ fail() {
     tail -n 40 "$said" | sed 's/^/        /'
     exit 1
 }
+# Waits until the car that was started last, with this output, says where its page is; sets `address`.
+address_in() {
+    local output=$1 car=$!
+    until grep -q 'http://' "$output"; do
+        kill -0 $car 2>/dev/null || return 1
+        read -r -t 0.2 <> <(:) || true
+    done
+    address=$(sed -n 's#.*\(http://[^ ]*\).*#\1#p' "$output" | head -n 1)
+}
 ok() { echo "ok      $kind: $1 ($((SECONDS - began)) s)"; began=$SECONDS; }
 began=$SECONDS
 
@@ -70,14 +79,11 @@ fi
 # The first command, with free ports, until its page answers; then Ctrl-C.
 as_maker scripts/run-sim.sh --set local.port=0 --set local.tls_port=0 >"$said" 2>&1 &
 car=$!
-until grep -q 'http://' "$said"; do
-    kill -0 $car 2>/dev/null || fail "the first command ended before it printed the page's address"
-    read -r -t 0.2 <> <(:) || true
-done
-address=$(sed -n 's#.*http://\([^/?]*\).*#\1#p' "$said" | head -n 1)
+address_in "$said" || fail "the first command ended before it printed the page's address"
+host=${address#http://} host=${host%%[/?]*}
 # Gets the page: nothing that could do this better is on this machine. It comes packed.
-exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
-printf 'GET / HTTP/1.1\r\nHost: %s\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n' "$address" >&3
+exec 3<>"/dev/tcp/${host%:*}/${host##*:}"
+printf 'GET / HTTP/1.1\r\nHost: %s\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n' "$host" >&3
 read -r status <&3
 while read -r line <&3 && [ "$line" != $'\r' ]; do :; done
 page=$(gzip -dc <&3) || fail "the page does not come whole: $status"
@@ -93,21 +99,21 @@ ok "it ends when it is asked to"
 export SPIDERCAR_CACHE=/newcomer/built/cache
 mkdir -p "$SPIDERCAR_CACHE"
 rm -rf "$SPIDERCAR_CACHE/tools"
-[ "$extent" = whole ] && steps=()
-if ! as_root SPIDERCAR_CACHE=$SPIDERCAR_CACHE scripts/test.sh "${steps[@]}" >"$said" 2>&1; then fail "scripts/test.sh ${steps[*]}"; fi
-sed 's/^/        /' "$said"
+# What takes an hour is seen as it comes.
+shown=/dev/null
+if [ "$extent" = whole ]; then steps=() shown=/dev/stdout; fi
+as_root SPIDERCAR_CACHE=$SPIDERCAR_CACHE scripts/test.sh "${steps[@]}" 2>&1 | tee "$said" | sed -u 's/^/        /' >$shown ||
+    fail "scripts/test.sh ${steps[*]}"
+[ "$extent" = whole ] || sed 's/^/        /' "$said"
 ok "scripts/test.sh ${steps[*]}"
 [ "$extent" != whole ] || exit 0
 
 # The browser that was just installed sees the picture of the car that was just built.
 as_maker /newcomer/built/first/release/spidercar run --set local.port=0 --set local.tls_port=0 >/tmp/car 2>/tmp/car-log &
 car=$!
-until grep -q 'http://' /tmp/car; do
-    kill -0 $car 2>/dev/null || { cp /tmp/car-log "$said"; fail "the car ended"; }
-    read -r -t 0.2 <> <(:) || true
-done
+address_in /tmp/car || { cp /tmp/car-log "$said"; fail "the car ended"; }
 cd tests/browser
-as_root PATH="$SPIDERCAR_CACHE/tools:/newcomer/rust/bin:$PATH" node look.mjs "$(sed -n 's/.*\(http:.*\)/\1/p' /tmp/car)" >"$said" 2>&1 || fail "no picture in the browser"
+as_root PATH="$SPIDERCAR_CACHE/tools:/newcomer/rust/bin:$PATH" node look.mjs "$address" >"$said" 2>&1 || fail "no picture in the browser"
 kill "$car"
 wait "$car" || true
 ok "$(tail -n 1 "$said")"
