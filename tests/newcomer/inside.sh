@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # What a newcomer does on a machine with nothing but Rust and git: the README's first command, then the second.
 #
-# usage: inside.sh KIND first|steps|whole     run by run.sh, as root of the newcomer's machine; see there for KIND
+# usage: inside.sh KIND first|steps|whole [STEP...]     run by run.sh, as root of the newcomer's machine; see there
 # Prints a line a check, and at the first one that fails what was said.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 kind=$1 extent=$2
+shift 2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 tree=/home/maker/spidercar
 said=/tmp/said
 # prepare.sh uses every tool once by trying it; these steps use the parts that come by other ways: Rust's, npm's, scripts.
 steps=(format shell runner page)
+[ $# = 0 ] || steps=("$@")
 # Crates whose build asks the machine: for libclang, for compilers, for an assembler.
 asking=(v4l2-sys-mit openh264-sys2 ring spidercar)
 
@@ -99,12 +101,9 @@ ok "it ends when it is asked to"
 export SPIDERCAR_CACHE=/newcomer/built/cache
 mkdir -p "$SPIDERCAR_CACHE"
 rm -rf "$SPIDERCAR_CACHE/tools"
-# What takes an hour is seen as it comes.
-shown=/dev/null
-if [ "$extent" = whole ]; then steps=() shown=/dev/stdout; fi
-as_root SPIDERCAR_CACHE=$SPIDERCAR_CACHE scripts/test.sh "${steps[@]}" 2>&1 | tee "$said" | sed -u 's/^/        /' >$shown ||
+[ "$extent" != whole ] || steps=()
+as_root SPIDERCAR_CACHE=$SPIDERCAR_CACHE scripts/test.sh "${steps[@]}" 2>&1 | tee "$said" | sed -u 's/^/        /' ||
     fail "scripts/test.sh ${steps[*]}"
-[ "$extent" = whole ] || sed 's/^/        /' "$said"
 ok "scripts/test.sh ${steps[*]}"
 [ "$extent" != whole ] || exit 0
 

@@ -9,11 +9,12 @@
 #   bookworm-desktop, trixie-desktop  what a desktop has: libclang-cpp without libclang, a Node.js of 2021 and a PyPy
 #                                     in front of everything; a user who may use sudo
 #
-# usage: run.sh [--commit COMMIT] [--whole | --first] [ROOT...]
+# usage: run.sh [--commit COMMIT] [--whole | --first | --step STEP...] [ROOT...]
 #   ROOT       which of the four (all)
 #   --commit   another version of the project is tried (the newest commit, and what is changed since)
 #   --first    only the first command, until its page answers
 #   --whole    the second command whole, not only the steps that use what a machine must have (an hour)
+#   --step     this step of the second command (may be given again), instead of those
 # Runs where: a Debian machine (root). Needs: mmdebstrap, npm; package registries; a Rust toolchain made by rustup.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: the roots, downloaded packages, what cargo built of other projects'
 #             crates for each release. Crates whose build asks the machine for something are built anew in each root.
@@ -23,13 +24,14 @@ trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" end
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
-usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; }
-commit='' extent=steps roots=()
+usage() { sed -n '2,23s/^# \{0,1\}//p' "$0"; }
+commit='' extent=steps roots=() steps=()
 while [ $# -gt 0 ]; do
     case $1 in
         --commit) commit=${2:?--commit wants a commit}; shift ;;
         --whole) extent=whole ;;
         --first) extent=first ;;
+        --step) steps+=("${2:?--step wants a step of scripts/test.sh}"); shift ;;
         -h | --help) usage; exit 0 ;;
         bookworm | trixie | bookworm-desktop | trixie-desktop) roots+=("$1") ;;
         *) usage >&2; exit 2 ;;
@@ -135,7 +137,7 @@ for kind in "${roots[@]}"; do
     env -i "${network[@]}" RELEASE="$release" PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 \
         unshare --mount --propagation private --pid --fork --kill-child --uts --ipc \
         bash -c "$mounts" mounts "$root" "$own" "$built" "$rust" "$work/repository" "$work/tests" "$shared" "$certificates" \
-        "$kind" "$extent" </dev/null || code=1
+        "$kind" "$extent" "${steps[@]}" </dev/null || code=1
     echo "-- $kind: $((SECONDS - start)) s"
     rm -rf --one-file-system "$own"
 done
