@@ -32,6 +32,7 @@ use gpiocdev::{Chip, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::header::{self, Chips, Labelled};
 use crate::hal::clock::{Clock, SystemClock};
 use crate::hal::sensor::{LapEvent, LapSensor, SensorError};
 use crate::logic::lap::Pin;
@@ -39,12 +40,6 @@ use crate::logic::units::Uptime;
 
 #[cfg(test)]
 mod tests;
-
-/// Labels of the chip that the 40-pin header is wired to: Pi 0 to 3 and Zero 2 W, Pi 4, Pi 5. The firmware's expander
-/// (`raspberrypi-exp-gpio`) has other lines.
-///
-/// kernel: the drivers named above.
-const HEADER_LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// Events that the kernel keeps for us. kernel: the most it gives, `GPIO_V2_LINES_MAX * 16`.
 const KERNEL_EVENTS: u32 = 1024;
@@ -99,34 +94,16 @@ pub fn open(settings: &LapSettings) -> Result<GpioLap, SensorError> {
     GpioLap::open(&path, settings)
 }
 
-/// A chip by its path and label.
-type Labelled = (PathBuf, String);
-
 fn header_chip() -> Result<PathBuf, SensorError> {
-    let paths = gpiocdev::chip::chips().unwrap_or_default();
-    let mut found = Vec::new();
-    let mut denied = None;
-    for path in paths {
-        match Chip::from_path(&path).and_then(|chip| chip.info()) {
-            Ok(info) => found.push((path, info.label)),
-            Err(_) => denied = Some(path),
-        }
-    }
-    match (choose(&found), denied) {
-        (Some(path), _) => Ok(path),
+    let Chips { found, denied } = header::chips();
+    match (header::choose(&found), denied) {
+        (Some(path), _) => Ok(path.to_owned()),
         // One that cannot be opened may be the one.
         (None, Some(path)) => {
             Err(File::open(&path).map_or_else(|err| cannot_open(&path, err), |_| missing(&found)))
         }
         (None, None) => Err(missing(&found)),
     }
-}
-
-/// The chip of the header, among these.
-fn choose(chips: &[Labelled]) -> Option<PathBuf> {
-    let is_header = |label: &str| HEADER_LABELS.contains(&label);
-    let (path, _) = chips.iter().find(|(_, label)| is_header(label))?;
-    Some(path.clone())
 }
 
 fn missing(chips: &[Labelled]) -> SensorError {
@@ -327,12 +304,7 @@ impl LapSensor for GpioLap {
 /// Who has one of these lines, if anybody.
 fn busy(chip: &Chip, path: &Path, offsets: &[u32]) -> Option<SensorError> {
     offsets.iter().find_map(|offset| {
-        let info = chip.line_info(*offset).ok().filter(|info| info.used)?;
-        let by = if info.consumer.is_empty() {
-            "the kernel".to_owned()
-        } else {
-            format!("\"{}\"", info.consumer)
-        };
+        let by = header::user(chip, *offset)?;
         let sensor = format!("lap sensor: line {offset} of {}", path.display());
         Some(SensorError::Busy { sensor, by })
     })

@@ -40,6 +40,7 @@ pub mod battery;
 pub mod board;
 pub mod capacity;
 pub mod hbridge;
+pub mod header;
 pub mod lap;
 pub mod line;
 pub mod pca9685;

@@ -7,12 +7,12 @@
 //! Sources: rppal `gpio` documentation ("Reset on drop", "Exclusive access").
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rppal::gpio::{Error, Gpio, OutputPin, Pin};
 
-use super::OpenError;
+use super::{OpenError, header};
 use crate::config::rights;
 
 /// Devices through which pins are reached: registers before Pi 5, registers of the RP1, the chip's label.
@@ -69,7 +69,25 @@ pub fn output_high(gpio: &Gpio, pin: u8) -> Result<OutputPin, OpenError> {
     Ok(kept(take(gpio, pin)?.into_output_high()))
 }
 
+/// Whether a pin is free at the kernel. Registers ask nobody: its other user would write it, too.
+///
+/// # Errors
+/// A program or a driver has it; which one.
+pub fn nobody_has(pin: u8) -> Result<(), OpenError> {
+    let Some(user) = header::named_user(pin) else {
+        return Ok(());
+    };
+    Err(OpenError::Device {
+        what: format!(
+            "BCM {pin} is in use by {user:?}: end that program, or take its overlay out of config.txt (`gpioinfo` lists the \
+             lines)"
+        ),
+        source: Box::new(io::Error::from(ErrorKind::ResourceBusy)),
+    })
+}
+
 fn take(gpio: &Gpio, pin: u8) -> Result<Pin, OpenError> {
+    nobody_has(pin)?;
     gpio.get(pin).map_err(|source| OpenError::Device {
         what: format!("BCM {pin} cannot be used"),
         source: Box::new(source),

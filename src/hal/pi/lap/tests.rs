@@ -15,28 +15,6 @@ fn chips(labels: &[&str]) -> Vec<Labelled> {
 }
 
 #[test]
-fn the_headers_chip_is_found_by_its_label() {
-    for (labels, wanted) in [
-        (vec!["pinctrl-bcm2835", "raspberrypi-exp-gpio"], Some(0)),
-        (vec!["raspberrypi-exp-gpio", "pinctrl-bcm2711"], Some(1)),
-        (
-            vec![
-                "gpio-brcmstb@107d508500",
-                "gpio-brcmstb@107d517c00",
-                "pinctrl-rp1",
-            ],
-            Some(2),
-        ),
-        (vec!["raspberrypi-exp-gpio"], None),
-        (vec!["pinctrl-rp1-like"], None),
-        (vec![], None),
-    ] {
-        let wanted = wanted.map(|n| PathBuf::from(format!("/dev/gpiochip{n}")));
-        assert_eq!(choose(&chips(&labels)), wanted, "{labels:?}");
-    }
-}
-
-#[test]
 fn a_board_without_the_chip_is_told_what_there_is() {
     let text = missing(&chips(&["gpio-mockup-A"])).to_string();
     assert_eq!(
