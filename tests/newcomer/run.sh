@@ -81,7 +81,7 @@ root_of() {
 # What is made inside and worth keeping, for each release: other projects' crates, built. Keyed by what made them.
 built_of() { echo "$shared/built-$1-$({ rustc -vV; cat "$top/Cargo.lock"; } | cksum | cut -d ' ' -f 1)"; }
 
-# Enters a root and runs inside.sh there. Killing `unshare` kills all that is inside, and with it go the mounts.
+# Enters a root and runs inside.sh there. If this script ends, `unshare` does, and with it all that is inside and the mounts.
 # shellcheck disable=SC2016  # expanded inside
 mounts='
     set -eu
@@ -135,7 +135,7 @@ for kind in "${roots[@]}"; do
     echo "-- $kind"
     start=$SECONDS
     env -i "${network[@]}" RELEASE="$release" PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 \
-        unshare --mount --propagation private --pid --fork --kill-child --uts --ipc \
+        setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child --uts --ipc \
         bash -c "$mounts" mounts "$root" "$own" "$built" "$rust" "$work/repository" "$work/tests" "$shared" "$certificates" \
         "$kind" "$extent" "${steps[@]}" </dev/null || code=1
     echo "-- $kind: $((SECONDS - start)) s"
