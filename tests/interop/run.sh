@@ -8,6 +8,7 @@
 # Changes:    environments under ${SPIDERCAR_CACHE:-~/.cache/spidercar}, named by what made them.
 # Prints a line a check. Ends with 1 if one failed or a file did not come to its end.
 set -Eeuo pipefail
+shopt -s inherit_errexit # an environment that was made by half is none
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
     "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; [ $# -gt 0 ] || exit 2; exit 0 ;;
@@ -23,7 +24,8 @@ environment() {
     if [ ! -e "$folder/complete" ]; then
         rm -rf "$folder"
         python3 -m venv "$folder" >&2
-        "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+        # Each file names all that it needs. The old stack asks for a PyAV that a newer Python has no build of.
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$requirements" >&2
         touch "$folder/complete"
     fi
     echo "$folder/bin/python"
