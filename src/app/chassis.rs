@@ -12,10 +12,12 @@
 //! Knows nothing of: who drives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::black_box::BlackBox;
 use super::board::{Board, Stored};
-use super::control::{Control, Pace};
+use super::control::{Control, NotBegun, Pace};
+use super::ending;
 use super::fault::{self, Faults};
 use super::gate::Gate;
 use super::guard::{Guard, GuardParts};
@@ -35,6 +37,10 @@ use crate::hal::sim::SimView;
 use crate::logic::failsafe::Health;
 use crate::logic::intent::Intent;
 use crate::logic::vehicle::Vehicle;
+
+/// How long the outputs may take for the first neutral. choice: a bus without an answer gives up after 20 ms a byte; a
+/// driver's person who waits for the page waits no longer.
+const FIRST_NEUTRAL: Duration = Duration::from_secs(5);
 
 /// Who drives this car.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +72,10 @@ pub struct Chassis {
 }
 
 impl Chassis {
-    /// Builds it and starts it: the car is at neutral when this returns, or will be in a moment.
+    /// Builds it and starts it: when this returns, neutral was written, or the outputs refused it, and the log says so.
     ///
     /// # Errors
-    /// Another program has the outputs; outputs that are missing; a thread that could not be made.
+    /// Another program has the outputs; outputs that are missing, or that never return; a thread that could not be made.
     pub fn start(config: &Config, person: Person) -> Result<Self, Fatal> {
         let Locks {
             outputs: locks,
@@ -123,6 +129,9 @@ impl Chassis {
             watchdog_device: device.filter(|_| person == Person::Remote),
         })
         .map_err(bug)?;
+        control
+            .begun(FIRST_NEUTRAL)
+            .map_err(|why| not_begun(why, &board))?;
         // The car is at neutral; only now may a disk be slow.
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|err| {
@@ -158,6 +167,25 @@ impl Chassis {
             _locks: locks,
         })
     }
+}
+
+/// What is said of a car whose outputs are not at neutral. The control thread may never come back, and whoever waits for it
+/// would not either: the end of the process gets a limit.
+fn not_begun(why: NotBegun, board: &Arc<Board>) -> Fatal {
+    let fatal = match why {
+        NotBegun::Waiting => Fatal::new(
+            Exit::HardwareMissing,
+            format!(
+                "the outputs have not taken neutral for {} s: their driver hangs; look at wiring, supply and `dmesg`, and \
+                 switch the board off and on",
+                FIRST_NEUTRAL.as_secs()
+            ),
+        ),
+        NotBegun::Panicked => Fatal::new(Exit::Bug, "the control thread panicked at its start"),
+    };
+    tracing::error!("{}", fatal.text);
+    ending::limit(board);
+    fatal
 }
 
 /// The state file, if there is to be one, and what it says. Changes nothing.

@@ -20,7 +20,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -54,6 +54,15 @@ pub enum ControlEnd {
     Panicked,
 }
 
+/// Why the first neutral is not out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotBegun {
+    /// The outputs have not taken it yet.
+    Waiting,
+    /// The thread panicked before: a bug.
+    Panicked,
+}
+
 /// The times of the control thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -69,6 +78,7 @@ pub struct Control {
     stop: Arc<AtomicBool>,
     thread: Thread,
     join: Option<JoinHandle<ControlEnd>>,
+    begun: Receiver<()>,
     /// What happened, for the log and for echoes.
     pub events: Receiver<Event>,
 }
@@ -89,6 +99,7 @@ impl Control {
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (events_tx, events) = sync_channel(EVENT_ROOM);
+        let (begun_tx, begun) = sync_channel(1);
         let stopping = Arc::clone(&stop);
         let join = thread::Builder::new()
             .name("control".to_owned())
@@ -108,13 +119,25 @@ impl Control {
                     late: Spread::new(),
                     took: Spread::new(),
                 };
-                running.run(&stopping)
+                running.run(&stopping, &begun_tx)
             })?;
         Ok(Self {
             stop,
             thread: join.thread().clone(),
             join: Some(join),
+            begun,
             events,
+        })
+    }
+
+    /// Waits until the first neutral was written, or was refused by the outputs, which is in the log then. Asked once.
+    ///
+    /// # Errors
+    /// Neither happened within this time.
+    pub fn begun(&self, limit: Duration) -> Result<(), NotBegun> {
+        self.begun.recv_timeout(limit).map_err(|err| match err {
+            RecvTimeoutError::Timeout => NotBegun::Waiting,
+            RecvTimeoutError::Disconnected => NotBegun::Panicked,
         })
     }
 
@@ -165,8 +188,10 @@ struct Running {
 }
 
 impl Running {
-    fn run(&mut self, stop: &AtomicBool) -> ControlEnd {
+    fn run(&mut self, stop: &AtomicBool, begun: &SyncSender<()>) -> ControlEnd {
         self.neutral(Cause::Start);
+        self.pulse.beat(clock::now()); // outputs may be slow to open
+        let _ = begun.try_send(()); // room for one, and nobody else sends
         // After that: what it has to say may wait for whoever reads the log.
         realtime::raise("control", realtime::CONTROL_PRIORITY);
         let ended = catch_unwind(AssertUnwindSafe(|| self.step_until(stop)));
