@@ -4,7 +4,9 @@ mod harness;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use harness::operator::newest;
 use harness::{Car, Folder, Operator, Program, SMALL, until, writes};
 
 /// Runs the program to its end.
@@ -48,53 +50,68 @@ async fn the_driver_tunes_and_saves_and_the_car_has_it_after_a_restart() {
         (Some(1), Some(0))
     );
 
-    operator.take_over().await;
-    let before = writes(&car.actuators).len();
-    operator
-        .tune_until(1, 1560, "a throttle of 1560 us", || {
-            car.last().is_some_and(|last| last.throttle_us == 1560)
+    car.undisturbed(async || {
+        operator.take_over().await;
+        let before = writes(&car.actuators).len();
+        operator
+            .tune_until(1, 1560, "a throttle of 1560 us", || {
+                car.last().is_some_and(|last| last.throttle_us == 1560)
+            })
+            .await;
+        // From neutral, by 250 us a second and never more: the log has each pulse on the way.
+        let way = car.since(before);
+        for pair in way.windows(2) {
+            let rise = pair[1].throttle_us.saturating_sub(pair[0].throttle_us);
+            let most = (pair[1].t_us - pair[0].t_us).min(20_000) * 250 / 1_000_000 + 1;
+            assert!(rise <= most, "{pair:?}");
+        }
+        assert!(
+            way.iter()
+                .all(|write| write.cause == "calibrate" && write.steering_us == 1500),
+            "{way:?}"
+        );
+        operator
+            .tune_until(2, 1700, "steering at 1700 us", || {
+                car.last().is_some_and(|last| last.steering_us == 1700)
+            })
+            .await;
+        assert_eq!(car.last().map(|last| last.throttle_us), Some(1500));
+        // He falls silent: neutral from the hold on.
+        let before = writes(&car.actuators).len();
+        until("neutral", || {
+            car.last().is_some_and(|last| last.steering_us == 1500)
         })
         .await;
-    // From neutral, by 250 us a second and never more: the log has each pulse on the way.
-    let way = writes(&car.actuators).split_off(before);
-    for pair in way.windows(2) {
-        let rise = pair[1].throttle_us.saturating_sub(pair[0].throttle_us);
-        let most = (pair[1].t_us - pair[0].t_us).min(20_000) * 250 / 1_000_000 + 1;
-        assert!(rise <= most, "{pair:?}");
-    }
-    assert!(
-        way.iter()
-            .all(|write| write.cause == "calibrate" && write.steering_us == 1500)
-    );
-    operator
-        .tune_until(2, 1700, "steering at 1700 us", || {
-            car.last().is_some_and(|last| last.steering_us == 1700)
-        })
-        .await;
-    assert_eq!(car.last().map(|last| last.throttle_us), Some(1500));
-    // He falls silent: neutral from the hold on.
-    until("neutral", || {
-        car.last()
-            .is_some_and(|last| last.steering_us == 1500 && last.cause == "coast")
+        let first = car
+            .since(before)
+            .into_iter()
+            .find(|write| write.steering_us == 1500);
+        assert_eq!(first.expect("it is neutral").cause, "coast");
     })
     .await;
 
-    operator.take_over().await;
-    let seq = operator.save_neutral(1510, 1480).await;
-    until("the answer", || operator.told("seq") == Some(seq)).await;
-    assert_eq!(
-        (operator.told("answer"), operator.told("in_force")),
-        (Some(1), Some(0))
-    );
-    assert_eq!(
-        car.last().map(|last| last.throttle_us),
-        Some(1500),
-        "he is still driving"
-    );
+    // Another neutral each time: one that is in force already would change nothing.
+    let mut neutral_us = 1509;
+    car.undisturbed(async || {
+        operator.take_over().await;
+        let before = car.last().map(|last| last.throttle_us);
+        neutral_us += 1;
+        let seq = operator.save_neutral(neutral_us, 1480).await;
+        let told = Arc::clone(&operator.metrics);
+        let number = |field: &str| newest(&told, "calibration")?.get(field)?.as_u64();
+        operator
+            .hold_until(0, "the answer", || number("seq") == Some(seq))
+            .await;
+        assert_eq!((number("answer"), number("in_force")), (Some(1), Some(0)));
+        let now = car.last().map(|last| last.throttle_us);
+        assert_eq!(now, before, "he is still driving");
+    })
+    .await;
     operator.want(0).await;
     until("the new neutral", || {
         car.last().is_some_and(|last| {
-            (last.throttle_us, last.steering_us, last.cause.as_str()) == (1510, 1480, "calibrate")
+            (last.throttle_us, last.steering_us, last.cause.as_str())
+                == (neutral_us, 1480, "calibrate")
         })
     })
     .await;
@@ -112,7 +129,7 @@ async fn the_driver_tunes_and_saves_and_the_car_has_it_after_a_restart() {
     let _ = car.program.wait();
     let neutral = run(&["neutral", "--set", &state, "--set", &log(&car.actuators)]);
     assert!(neutral.status.success(), "{}", said(&neutral));
-    assert_eq!(car.last().map(|last| last.throttle_us), Some(1510));
+    assert_eq!(car.last().map(|last| last.throttle_us), Some(neutral_us));
     let again = Car::local("calibrated", &[&state]);
     until("the first write of the next life", || {
         !writes(&again.actuators).is_empty()
@@ -121,11 +138,11 @@ async fn the_driver_tunes_and_saves_and_the_car_has_it_after_a_restart() {
     let first = writes(&again.actuators)[0].clone();
     assert_eq!(
         (first.throttle_us, first.steering_us, first.cause.as_str()),
-        (1510, 1480, "start")
+        (neutral_us, 1480, "start")
     );
     let shown = calibrate(&state, &["--show"]);
     assert!(
-        said(&shown).contains("throttle_zero_us = 1510"),
+        said(&shown).contains(&format!("throttle_zero_us = {neutral_us}")),
         "{}",
         said(&shown)
     );

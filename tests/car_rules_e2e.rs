@@ -205,21 +205,25 @@ async fn questions_17_19_20_unknown_groups_binary_and_numeric_strings() {
 async fn question_16_a_legacy_driver_that_falls_silent_is_stopped_by_age() {
     let car = Car::local("age", &["failsafe.legacy_age_ms=700"]);
     let operator = Operator::connect(&car.program.url()).await;
-    operator.motion("forward", 0).await;
-    until("a live car", || operator.state() == Some(1)).await;
-    operator.motion("forward", 10).await;
-    car.until_moving().await;
-    car.until_neutral().await;
-    let lines = writes(&car.actuators);
-    let moving_from = lines
-        .iter()
-        .find(|write| write.throttle_us > 1500)
-        .expect("it moved")
-        .t_us;
-    let last = lines.last().expect("there are writes");
-    assert_eq!(last.cause, "legacy_age", "{last:?}");
-    assert!(
-        last.t_us - moving_from >= 650_000,
-        "stopped before its time: {lines:?}"
-    );
+    car.undisturbed(async || {
+        let before = writes(&car.actuators).len();
+        operator.motion("forward", 0).await;
+        until("a live car", || operator.state() == Some(1)).await;
+        operator.motion("forward", 10).await;
+        car.until_moving().await;
+        car.until_neutral().await;
+        let lines = car.since(before);
+        let moving_from = lines
+            .iter()
+            .find(|write| write.throttle_us > 1500)
+            .expect("it moved")
+            .t_us;
+        let last = lines.last().expect("there are writes");
+        assert_eq!(last.cause, "legacy_age", "{last:?}");
+        assert!(
+            last.t_us - moving_from >= 650_000,
+            "stopped before its time: {lines:?}"
+        );
+    })
+    .await;
 }

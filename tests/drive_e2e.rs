@@ -31,13 +31,16 @@ async fn a_viewer_arms_drives_and_releases() {
 async fn a_viewer_that_falls_silent_leaves_a_car_at_neutral_and_can_take_over_again() {
     let car = Car::local("silence", &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
-    car.until_neutral().await; // nothing is sent any more
-    let last = car.last().expect("there are writes");
-    assert_eq!(last.cause, "silence", "{last:?}");
+    car.undisturbed(async || {
+        operator.take_over().await;
+        operator
+            .drive_until(400, "the car to move", || car.moves())
+            .await;
+        car.until_neutral().await; // nothing is sent any more
+        let last = car.last().expect("there are writes");
+        assert_eq!(last.cause, "silence", "{last:?}");
+    })
+    .await;
     operator.take_over().await;
     operator
         .drive_until(400, "the car to move again", || car.moves())
@@ -56,43 +59,49 @@ async fn a_legacy_neutral_arms_and_a_legacy_motion_before_it_does_not() {
     })
     .await;
     assert_eq!(writes(&car.actuators).len(), 1, "a disarmed car was moved");
-    operator.motion("forward", 0).await;
-    until("a live car", || operator.state() == Some(1)).await;
-    operator.motion("forward", 10).await;
-    car.until_moving().await;
-    operator.motion("forward", 0).await;
-    car.until_neutral().await;
+    car.undisturbed(async || {
+        operator.motion("forward", 0).await;
+        until("a live car", || operator.state() == Some(1)).await;
+        operator.motion("forward", 10).await;
+        car.until_moving().await;
+        operator.motion("forward", 0).await;
+        car.until_neutral().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_is_latched_until_somebody_arms_again() {
     let car = Car::local("stop", &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
-    operator.send("stream", r#"{"stop":{}}"#).await;
-    operator
-        .hold_until(400, "neutral although the throttle is held", || {
-            car.is_neutral()
+    car.undisturbed(async || {
+        operator.take_over().await;
+        operator
+            .drive_until(400, "the car to move", || car.moves())
+            .await;
+        operator.send("stream", r#"{"stop":{}}"#).await;
+        operator
+            .hold_until(400, "neutral although the throttle is held", || {
+                car.is_neutral()
+            })
+            .await;
+        let at_stop = writes(&car.actuators).len();
+        let said = operator.reports();
+        until("five more reports of the car", || {
+            operator.reports() >= said + 5
         })
         .await;
-    let at_stop = writes(&car.actuators).len();
-    let said = operator.reports();
-    until("five more reports of the car", || {
-        operator.reports() >= said + 5
+        assert_eq!(operator.state(), Some(3));
+        let lines = writes(&car.actuators);
+        assert_eq!(
+            lines.len(),
+            at_stop,
+            "moved while the stop was latched: {:?}",
+            lines.last()
+        );
+        assert_eq!(car.last().expect("writes").cause, "stop");
     })
     .await;
-    assert_eq!(operator.state(), Some(3));
-    let lines = writes(&car.actuators);
-    assert_eq!(
-        lines.len(),
-        at_stop,
-        "moved while the stop was latched: {:?}",
-        lines.last()
-    );
-    assert_eq!(car.last().expect("writes").cause, "stop");
     operator.take_over().await;
     operator
         .drive_until(400, "the car to move again", || car.moves())

@@ -16,6 +16,7 @@
 
 pub mod bare;
 pub mod board;
+pub mod course;
 pub mod log;
 pub mod operator;
 pub mod pair;
@@ -281,6 +282,16 @@ impl Car {
 
     pub async fn until_neutral(&self) {
         until("neutral as the last actuator write", || self.is_neutral()).await;
+    }
+
+    /// What the car did since then, by number of writes.
+    pub fn since(&self, before: usize) -> Vec<Write> {
+        writes(&self.actuators).split_off(before)
+    }
+
+    /// See [`course::undisturbed`].
+    pub async fn undisturbed<T>(&self, course: impl AsyncFnMut() -> T) -> T {
+        course::undisturbed(&self.program, course).await
     }
 
     pub async fn until_moving(&self) {

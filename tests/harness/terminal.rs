@@ -98,10 +98,12 @@ impl AtTerminal {
 
     /// Presses a key when a question with these words was asked; false if something else was said before.
     pub fn answers_unless(&mut self, other: &str, question: &str, key: &str) -> bool {
-        let (first, _) = self.wait_for_first(&[question, other], self.answered);
+        let (first, end) = self.wait_for_first(&[question, other], self.answered);
         let is_asked = first == 0;
         if is_asked {
             self.answer(question, key);
+        } else {
+            self.answered = end;
         }
         is_asked
     }
