@@ -61,7 +61,7 @@ use std::sync::Arc;
 use rtc::peer_connection::transport::RTCIceServer;
 
 use crate::cli::Exit;
-use crate::config::{Config, Endpoint, IcePolicy, SpiderUrl};
+use crate::config::{Config, Endpoint, IcePolicy, SpiderUrl, query};
 use crate::net::dial::Address;
 use crate::net::tls::{TrustError, client_config};
 use crate::peer::{Codec, PeerOptions};
@@ -186,10 +186,10 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
             (format!("ws://{host}:{port}"), false)
         }
     };
-    let mut query = vec![format!("channel={}", config.spider.channel.as_str())];
+    let mut parts = vec![format!("channel={}", config.spider.channel.as_str())];
     if role == "pub" {
-        query.push(format!("brate={}", config.spider.bitrate.get()));
-        query.extend(
+        parts.push(format!("brate={}", config.spider.bitrate.get()));
+        parts.extend(
             config
                 .spider
                 .ktime
@@ -197,23 +197,23 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
                 .map(|ktime| format!("ktime={ktime}")),
         );
     }
-    query.extend(
+    parts.extend(
         config
             .spider
             .vcodec
             .as_ref()
             .map(|vcodec| format!("vcodec={vcodec}")),
     );
-    query.extend(
+    parts.extend(
         config
             .local
             .driver_key
             .as_ref()
-            .map(|key| format!("key={}", key.expose())),
+            .map(|key| format!("key={}", query::written(key.expose()))),
     );
     Ok(Address {
         url,
-        path_and_query: format!("/live/ws/{role}?{}", query.join("&")),
+        path_and_query: format!("/live/ws/{role}?{}", parts.join("&")),
         // A car on its own Spider, or on a plain one, needs no authorities, and must start on a system without any.
         tls: is_tls
             .then(|| client_config(&config.spider.trust))

@@ -124,7 +124,8 @@ pub(super) fn secret_file(path: &str, outside: &dyn Outside) -> Result<Secret, S
         .read(Path::new(path))
         .map_err(|error| format!("{path} {}", cannot_read(Path::new(path), &error)))?;
     let text = core::str::from_utf8(&bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
-    let line = text.trim();
+    // Editors put a byte order mark in front, which nobody sees and nobody types.
+    let line = text.trim_start_matches('\u{feff}').trim();
     if line.is_empty() {
         return Err(format!("{path} is empty"));
     }

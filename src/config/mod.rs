@@ -31,6 +31,7 @@ pub mod meaning;
 pub mod nearest;
 pub mod outside;
 pub mod problem;
+pub mod query;
 pub mod raw;
 pub mod relay;
 pub mod rights;

@@ -28,7 +28,7 @@ use super::channel::Channels;
 use super::fault::Fault;
 use super::session::{self, Request, Role};
 use super::{SpiderOptions, page, tls};
-use crate::config::holder;
+use crate::config::{holder, query};
 use crate::peer::Codec;
 
 /// Largest signalling message. choice: an offer of a browser is below 10 kB.
@@ -194,11 +194,12 @@ async fn subscribe(
     join(&shared, query.as_deref(), upgrade, Role::Subscriber)
 }
 
-fn join(shared: &Shared, query: Option<&str>, upgrade: WebSocketUpgrade, role: Role) -> Response {
-    let query = query.unwrap_or_default();
+fn join(shared: &Shared, said: Option<&str>, upgrade: WebSocketUpgrade, role: Role) -> Response {
+    let said = said.unwrap_or_default();
+    let parameter = |name| query::value(said, name);
     let options = Arc::clone(&shared.options);
     if let Some(key) = &options.driver_key
-        && !key.matches(parameter(query, "key").unwrap_or_default())
+        && !query::has_key(said, key)
     {
         return (
             StatusCode::FORBIDDEN,
@@ -209,7 +210,7 @@ fn join(shared: &Shared, query: Option<&str>, upgrade: WebSocketUpgrade, role: R
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)
         .max_frame_size(MESSAGE_LIMIT);
-    let Some(channel_id) = parameter(query, "channel").filter(|id| is_channel_id(id)) else {
+    let Some(channel_id) = parameter("channel").filter(|id| is_channel_id(id)) else {
         if options.faults.has(Fault::BadChannelDrops) {
             return upgrade.on_upgrade(|socket| async { drop(socket) });
         }
@@ -221,22 +222,13 @@ fn join(shared: &Shared, query: Option<&str>, upgrade: WebSocketUpgrade, role: R
     };
     let request = Request {
         role,
-        channel_id: channel_id.to_owned(),
-        vcodec: parameter(query, "vcodec").and_then(Codec::from_name),
-        brate_kbps: parameter(query, "brate").and_then(|text| text.parse().ok()),
-        ktime: parameter(query, "ktime").and_then(|text| text.parse().ok()),
+        vcodec: parameter("vcodec").and_then(|name| Codec::from_name(&name)),
+        brate_kbps: parameter("brate").and_then(|text| text.parse().ok()),
+        ktime: parameter("ktime").and_then(|text| text.parse().ok()),
+        channel_id,
     };
-    let channel = shared.channels.get(channel_id);
+    let channel = shared.channels.get(&request.channel_id);
     upgrade.on_upgrade(move |socket| session::serve(socket, request, channel, options))
-}
-
-/// The value of a query parameter. Channel ids, keys and numbers need no percent-decoding.
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
 }
 
 /// Whether an id has the form that Spider uses. Source: PROTOCOL.md 1.2 (rs/xid).
@@ -264,12 +256,5 @@ mod tests {
         ] {
             assert!(!is_channel_id(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn rule_1_unknown_parameters_are_ignored() {
-        let query = "a=b&channel=x&brate=800&ktime=100&channel=y";
-        assert_eq!(parameter(query, "channel"), Some("x"));
-        assert_eq!(parameter(query, "vcodec"), None);
     }
 }

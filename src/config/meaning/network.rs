@@ -90,7 +90,7 @@ impl Meaning<'_> {
         let tls_port = self.whole(Id::LocalTlsPort);
         let certificate = self.certificate();
         let driver_key = self.optional(Id::LocalDriverKeyFile, |meaning, path| {
-            let key = secret_file(path, meaning.outside).and_then(long_enough);
+            let key = secret_file(path, meaning.outside).and_then(fit_for_use);
             meaning.accept(Id::LocalDriverKeyFile, key)
         });
         if let (Ok(listen), Ok(None)) = (&listen, &driver_key)
@@ -226,13 +226,20 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// A driver key that cannot be guessed in an afternoon.
-fn long_enough(key: Secret) -> Result<Secret, String> {
+/// A driver key that cannot be guessed in an afternoon, and that gets through an address whatever its characters are.
+fn fit_for_use(key: Secret) -> Result<Secret, String> {
     // choice: short keys fall to guessing over a LAN; `openssl rand -hex 16` makes a good one.
     const SHORTEST: usize = 8;
+    // choice: each byte takes three in an address, and servers are known to refuse addresses above 8 kB (RFC 9110 4.1).
+    const LONGEST_BYTES: usize = 1024;
     if key.expose().chars().count() < SHORTEST {
         return Err(format!(
             "the key in it is shorter than {SHORTEST} characters"
+        ));
+    }
+    if key.expose().len() > LONGEST_BYTES {
+        return Err(format!(
+            "the key in it is longer than {LONGEST_BYTES} bytes: is it the right file?"
         ));
     }
     Ok(key)

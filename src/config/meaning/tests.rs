@@ -25,6 +25,9 @@ fn shelf(text: &str) -> Shelf {
         .file("/rsa.pem", KEY.replace("PRIVATE", "RSA PRIVATE"))
         .file("/driver.key", "correct horse\n")
         .file("/short.key", "1234567\n")
+        .file("/long.key", vec![b'k'; 1025])
+        .file("/longest.key", vec![b'k'; 1024])
+        .file("/marked.key", "\u{feff}correct horse\r\n")
         .file("/turn", "hunter2")
 }
 
@@ -114,6 +117,10 @@ fn network_keys_that_do_not_go_together_are_told_at_their_line() {
         (
             "local.driver_key_file = '/short.key'",
             "local.driver_key_file = \"/short.key\": the key in it is shorter than 8 characters",
+        ),
+        (
+            "local.driver_key_file = '/long.key'",
+            "local.driver_key_file = \"/long.key\": the key in it is longer than 1024 bytes: is it the right file?",
         ),
         (
             "local.driver_key_file = '/gone.key'",
@@ -230,6 +237,19 @@ fn no_complaint_is_a_mere_consequence_of_another() {
     ] {
         let report = read(text).expect_err(text);
         assert_eq!(report.problems().len(), 1, "{text}: {report}");
+    }
+}
+
+#[test]
+fn a_driver_key_is_its_line_without_marks_and_line_ends() {
+    for (file, wanted) in [
+        ("/driver.key", "correct horse".to_owned()),
+        ("/marked.key", "correct horse".to_owned()),
+        ("/longest.key", "k".repeat(1024)),
+    ] {
+        let config = read(&format!("local.driver_key_file = '{file}'")).expect(file);
+        let key = config.local.driver_key.expect(file);
+        assert!(key.matches(&wanted), "{file}");
     }
 }
 

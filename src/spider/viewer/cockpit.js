@@ -216,7 +216,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   at('key-button').addEventListener('click', () => drawer.askKey());
   at('key-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    link.setKey(at('key').value);
+    link.setKey(at('key').value.trim()); // As the car reads its file; a blank comes along with a paste.
     drawer.close();
   });
 

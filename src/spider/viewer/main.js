@@ -4,13 +4,13 @@
 
 import { startCockpit } from './cockpit.js';
 import { createLink } from './link.js';
+import { keyIn } from './signalling.js';
 import * as stamp from './stamp.js';
 
 const query = new URL(location.href).searchParams;
-const hash = new URLSearchParams(location.hash.slice(1));
 
 // A key after the # never reaches a server's log; both forms are taken out of the address bar, which people share.
-const key = hash.get('key') ?? query.get('key') ?? '';
+const key = keyIn(location.href);
 if (key) {
   const clean = new URL(location.href);
   clean.searchParams.delete('key');

@@ -18,6 +18,18 @@ export const TRY_LATER = 1013;
 /** Whether an id has the form of a channel's. Source: PROTOCOL.md 1.2 (rs/xid). */
 export const isChannelId = (id) => /^[0-9a-v]{19}[0g]$/.test(id);
 
+/**
+ * The driver key in the page's address, after the # or in the query. Who types one there leaves a plus as it is, and a browser
+ * writes a blank that was typed as %20: so a plus means itself. After the # nothing else stands, and & and % may be typed too.
+ */
+export function keyIn(href) {
+  const { hash, search } = new URL(href);
+  const read = (text) => new URLSearchParams(`key=${text.replaceAll('+', '%2B').replaceAll('&', '%26')}`).get('key');
+  if (hash.startsWith('#key=')) return read(hash.slice(5));
+  const said = search.slice(1).split('&').find((part) => part.startsWith('key='));
+  return said === undefined ? '' : read(said.slice(4));
+}
+
 /** The socket's address on the host that served the page. */
 export function signallingUrl(base, channel, key) {
   const url = new URL('/live/ws/sub', base);

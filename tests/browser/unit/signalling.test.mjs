@@ -2,11 +2,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { retryDelay } from '../../../src/spider/viewer/link.js';
 import { preferH264, readCandidate } from '../../../src/spider/viewer/peer.js';
-import { readFrame, signallingUrl } from '../../../src/spider/viewer/signalling.js';
+import { keyIn, readFrame, signallingUrl } from '../../../src/spider/viewer/signalling.js';
 
 test('the socket is on the host of the page, plain for plain and TLS for TLS', () => {
   assert.equal(signallingUrl('http://car.local:8266/?channel=x#key=k', 'abc', ''), 'ws://car.local:8266/live/ws/sub?channel=abc&vcodec=h264');
   assert.equal(signallingUrl('https://car.local:8267/', 'a b', 's&x'), 'wss://car.local:8267/live/ws/sub?channel=a+b&vcodec=h264&key=s%26x');
+});
+
+const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).concat([...'äß€日本🏎\u0301\u00a0']);
+
+test('a key of any character arrives as it is, and so does one in the address of the page', () => {
+  for (const c of PRINTABLE) {
+    const key = `12345678${c}x${c}y`;
+    const url = new URL(signallingUrl('http://car.local:8266/', 'abc', key));
+    assert.equal(url.searchParams.get('key'), key);
+    assert.deepEqual([...url.searchParams.keys()], ['channel', 'vcodec', 'key'], `${key} is one value`);
+    assert.match(url.search, /^[!-~]*$/);
+    for (const written of [encodeURIComponent(key), c === '%' ? encodeURIComponent(key) : key]) {
+      assert.equal(keyIn(`http://car.local:8266/?channel=abc#key=${written}`), key);
+      if (written !== key || !'&#'.includes(c)) assert.equal(keyIn(`http://car.local:8266/?channel=abc&key=${written}&a=b`), key);
+    }
+  }
+  assert.equal(keyIn('http://car.local:8266/?channel=abc'), '');
+  assert.equal(keyIn('http://car.local:8266/?key=ab+c/d=='), 'ab+c/d==');
 });
 
 test('frames of the sheet are read, junk is null', () => {

@@ -1,0 +1,91 @@
+//! A driver key may be any line that `check` accepts: whatever its characters, it gets in, and no other does.
+//!
+//! The real Spider is asked the way a browser asks, and by the program's own viewer and car.
+
+mod harness;
+
+use std::process::Command;
+
+use harness::{CHANNEL, Car, Folder, Program, until};
+use spidercar::config::Secret;
+use spidercar::net::signalling::Socket;
+use spidercar::spider::{Spider, SpiderOptions};
+
+/// Everything on a keyboard that is no letter or digit, and some that are on other keyboards.
+const ODD: &str = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~äß€日本🏎\u{301}\u{a0}";
+
+/// As `URLSearchParams` writes it. spec: WHATWG URL, application/x-www-form-urlencoded percent-encode set.
+fn by_a_browser(value: &str) -> String {
+    let bytes = value.bytes().map(|byte| match byte {
+        b' ' => "+".to_owned(),
+        b'*' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    bytes.collect()
+}
+
+/// What a Spider with this key says to that one.
+async fn upgrade(spider: &Spider, key: &str) -> Result<(), String> {
+    let url = format!("ws://{}", spider.plain);
+    let path = format!(
+        "/live/ws/sub?channel={CHANNEL}&key={}&vcodec=h264",
+        by_a_browser(key)
+    );
+    let socket = Socket::connect(&url, &path, None).await;
+    socket.map(drop).map_err(|err| err.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_character_of_a_key_gets_in_and_no_other_key_does() {
+    for c in ODD.chars() {
+        let key = format!("12345678{c}x");
+        let options = SpiderOptions {
+            port: 0,
+            tls_port: 0,
+            driver_key: Some(Secret::new(key.as_str())),
+            ..SpiderOptions::default()
+        };
+        let spider = Spider::start(options).await.expect("free ports");
+        assert_eq!(upgrade(&spider, &key).await, Ok(()), "{key:?}");
+        for wrong in ["", "12345678", "12345678x", "12345678\u{fffd}x"] {
+            let refused = upgrade(&spider, wrong).await.expect_err("refused");
+            assert!(
+                refused.contains("HTTP 403") && refused.contains("driver key"),
+                "{key:?}, {wrong:?}: {refused}"
+            );
+        }
+    }
+}
+
+/// A car on its own Spider with this key, and the program's own viewer of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_all_of_them_is_accepted_by_check_and_lets_car_and_viewer_in() {
+    let folder = Folder::new("odd-key");
+    let file = folder.file("key");
+    // With the byte order mark and the line end of an editor, which are no part of it.
+    std::fs::write(&file, format!("\u{feff}k{ODD}y\r\n")).expect("a key");
+    let set = format!("local.driver_key_file={}", file.display());
+    let checked = Command::new(env!("CARGO_BIN_EXE_spidercar"))
+        .args(["check", "--set", &set])
+        .output()
+        .expect("it runs");
+    assert!(checked.status.success(), "{checked:?}");
+
+    let car = Car::local("odd-key-car", &[&set]);
+    car.program.logged("link up").await;
+    let url = car.program.url();
+    let args = ["watch", &url, "--channel", CHANNEL, "--set", &set];
+    let watch = Program::start(&args, &folder, "watch");
+    watch.logged("first frame").await;
+
+    let wrong = folder.file("wrong");
+    std::fs::write(&wrong, "another key").expect("a key");
+    let set = format!("local.driver_key_file={}", wrong.display());
+    let args = ["watch", &url, "--channel", CHANNEL, "--set", &set];
+    let refused = Program::start(&args, &folder, "refused");
+    until("words about the key", || {
+        refused.text().contains("this Spider needs a driver key")
+    })
+    .await;
+}
