@@ -474,7 +474,7 @@ async fn rule_18_a_second_publisher_is_dropped_or_replaces_the_first() {
     let second = Party::publisher(&url(&spider), "")
         .await
         .expect("the socket opens");
-    second.until_saw("over Refused").await;
+    second.until_saw("over Busy").await;
     let replacing = inside(&[Fault::ReplacePublisher], NEVER).await;
     let first = Party::publisher(&url(&replacing), "")
         .await
@@ -488,6 +488,36 @@ async fn rule_18_a_second_publisher_is_dropped_or_replaces_the_first() {
         first.saw("over") || first.saw("ended")
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_18_the_same_publisher_replaces_itself_and_a_stranger_does_not() {
+    let spider = inside(&[], NEVER).await;
+    let join = async |query: &str| {
+        let party = Party::publisher(&url(&spider), query).await;
+        party.expect("the socket opens")
+    };
+    let own = format!("&instance={}", "0123456789abcdef".repeat(2));
+    let ghost = join(&own).await;
+    ghost.until_saw("connected").await;
+    for stranger in [
+        String::new(),
+        "&instance=".to_owned(),
+        format!("&instance={}", "0123456789abcdee".repeat(2)),
+    ] {
+        join(&stranger).await.until_saw("over Busy").await;
+    }
+    let again = join(&own).await;
+    again.until_saw("connected").await;
+    until("the end of the ghost", || {
+        ghost.saw("over") || ghost.saw("ended")
+    })
+    .await;
+    assert!(!again.saw("over") && !again.saw("ended"));
+    // What can be guessed proves nothing.
+    let weak = inside(&[], NEVER).await;
+    let first = Party::publisher(&url(&weak), "&instance=1").await;
+    first.expect("a session").until_saw("connected").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -570,5 +600,5 @@ async fn rule_21_the_peer_goes_with_its_socket_unless_media_is_to_stay() {
     let second = Party::publisher(&url(&keeping), "")
         .await
         .expect("the socket opens");
-    second.until_saw("over Refused").await; // the first is still there
+    second.until_saw("over Busy").await; // the first is still there
 }

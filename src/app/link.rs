@@ -11,7 +11,8 @@
 //! (`silence`). A driver's own silence is the failsafe's business, which is faster.
 //!
 //! Promises: the vehicle hears of a lost link before anything else is done about it; one video outlet at
-//! a time; retries are spread (`logic::backoff`) and never end. Knows nothing of: the outputs.
+//! a time; retries are spread (`logic::backoff`) and never end; another network is tried at once.
+//! Knows nothing of: the outputs.
 //! Sources: PROTOCOL.md 5.2 (q 7, 21 to 23).
 
 use std::pin::pin;
@@ -26,11 +27,11 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use super::board::Board;
 use super::clock;
 use super::mailbox::Mailbox;
+use super::network::Network;
 use super::outlet::Outlet;
 use super::pilot::{self, Ears};
 use super::silence::{self, Heard};
-use crate::logic::backoff::{Backoff, NEAR};
-use crate::logic::session::Reason;
+use crate::logic::backoff::{Backoff, Setback};
 use crate::logic::units::Kbps;
 use crate::net::dial::{Address, Dial, DialError, DialEvent};
 use crate::net::publish::publication;
@@ -90,21 +91,30 @@ struct Live {
 pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
     let mut backoff = Backoff::new();
     let mut old: Option<Live> = None;
-    // What was told of a network that is not there; it is tried every second, and told once.
+    let mut network = Network::now();
+    // What was told of a network that is not there, or a channel that is busy; it is tried every second, and told once.
     let mut told = String::new();
     loop {
         let opened = {
             let mut attempt = pin!(open(&options, &parts));
             loop {
                 tokio::select! {
-                    opened = &mut attempt => break opened,
+                    opened = &mut attempt => break Some(opened),
                     () = stay(&mut old) => {
                         lose(&parts, old.take()).await;
                     }
+                    // It speaks from an address that may be gone.
+                    () = network.changed() => break None,
                 }
             }
         };
-        let is_near = matches!(&opened, Err(err) if err.is_near());
+        let Some(opened) = opened else {
+            start_anew(&mut backoff);
+            continue;
+        };
+        let setback = opened
+            .as_ref()
+            .map_or_else(DialError::setback, |_| Setback::Failed);
         match opened {
             Ok(mut live) => {
                 tracing::info!("link up");
@@ -126,26 +136,31 @@ pub async fn run(options: Arc<LinkOptions>, parts: LinkParts) {
             Err(err) => {
                 parts.board.readings.link_failures.count();
                 let words = err.to_string();
-                if !is_near || words != told {
+                if !matches!(setback, Setback::Near | Setback::Busy) || words != told {
                     tracing::warn!(attempt = backoff.attempt() + 1, "no link: {words}");
                 }
                 told = words;
             }
         }
-        let wait = if is_near {
-            NEAR
-        } else {
-            backoff.next_delay(clock::now(), rand::random())
-        };
+        let wait = backoff.next_delay(clock::now(), setback, rand::random());
         tracing::debug!(?wait, "dialling again");
         let mut waiting = pin!(sleep(wait));
         loop {
             tokio::select! {
                 () = &mut waiting => break,
                 () = stay(&mut old) => lose(&parts, old.take()).await,
+                () = network.changed() => {
+                    start_anew(&mut backoff);
+                    break;
+                }
             }
         }
     }
+}
+
+fn start_anew(backoff: &mut Backoff) {
+    tracing::info!("the addresses of this computer changed; dialling at once");
+    backoff.network_changed();
 }
 
 /// Tells the vehicle first, then cleans up.
@@ -299,7 +314,7 @@ impl Live {
                     DialEvent::Ended(err) => return Err(err),
                     DialEvent::SignallingOver { keep_media: false, reason } => {
                         tracing::debug!(?reason, "signalling over before the link was up");
-                        return Err(DialError::StartOver(words(reason)));
+                        return Err(DialError::Over(reason));
                     }
                     DialEvent::SignallingOver { keep_media: true, .. }
                     | DialEvent::Connected
@@ -352,20 +367,6 @@ impl Live {
     async fn close(mut self) {
         self.tasks.abort_all();
         self.dial.close().await;
-    }
-}
-
-/// A reason for starting over, as a person reads it.
-#[must_use]
-pub fn words(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NoAnswer => "the Spider did not answer our offer; is the channel id right?",
-        Reason::Refused => {
-            "the Spider dropped us before an answer; wrong channel or key, or somebody else publishes on it"
-        }
-        Reason::Closed => "the Spider said close",
-        Reason::Error => "the Spider said error",
-        Reason::SocketLost => "the signalling socket was lost",
     }
 }
 

@@ -29,6 +29,7 @@ pub mod eyes;
 pub mod fault;
 pub mod gate;
 pub mod guard;
+pub mod instance;
 pub mod keeper;
 pub mod lasting;
 pub mod learned;
@@ -36,6 +37,7 @@ pub mod link;
 pub mod lock;
 pub mod mailbox;
 pub mod metrics;
+pub mod network;
 pub mod newest;
 pub mod notify;
 pub mod outlet;
@@ -148,7 +150,7 @@ pub fn spider(config: &Config, fault_names: &[String]) -> Result<(), Fatal> {
 /// # Errors
 /// A file that cannot be written, or a channel that is gone for good.
 pub fn watch(config: &Config, record: Option<std::path::PathBuf>) -> Result<(), Fatal> {
-    let address = address(config, "sub", None)?;
+    let address = address(config, Role::Viewer, None)?;
     let options = watch::WatchOptions {
         address,
         peer: peer_options(config),
@@ -172,8 +174,17 @@ pub fn watch(config: &Config, record: Option<std::path::PathBuf>) -> Result<(), 
     })
 }
 
-/// Where to dial, as a publisher (`pub`) or a viewer (`sub`); `local` stands in for `spider.url = "local"`.
-fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Address, Fatal> {
+/// What this program is to a Spider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// The car, whose locks are held.
+    Publisher,
+    /// A viewer.
+    Viewer,
+}
+
+/// Where to dial; `local` stands in for `spider.url = "local"`.
+fn address(config: &Config, role: Role, local: Option<&Spider>) -> Result<Address, Fatal> {
     let (url, is_tls) = match &config.spider.url {
         SpiderUrl::Remote(endpoint) => (url_of(endpoint), endpoint.is_tls()),
         SpiderUrl::Local => {
@@ -187,7 +198,7 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
         }
     };
     let mut parts = vec![format!("channel={}", config.spider.channel.as_str())];
-    if role == "pub" {
+    if role == Role::Publisher {
         parts.push(format!("brate={}", config.spider.bitrate.get()));
         parts.extend(
             config
@@ -204,6 +215,9 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
             .as_ref()
             .map(|vcodec| format!("vcodec={vcodec}")),
     );
+    if role == Role::Publisher {
+        parts.push(format!("instance={}", instance::of(config).expose()));
+    }
     parts.extend(
         config
             .local
@@ -211,9 +225,13 @@ fn address(config: &Config, role: &str, local: Option<&Spider>) -> Result<Addres
             .as_ref()
             .map(|key| format!("key={}", query::written(key.expose()))),
     );
+    let path = match role {
+        Role::Publisher => "pub",
+        Role::Viewer => "sub",
+    };
     Ok(Address {
         url,
-        path_and_query: format!("/live/ws/{role}?{}", parts.join("&")),
+        path_and_query: format!("/live/ws/{path}?{}", parts.join("&")),
         // A car on its own Spider, or on a plain one, needs no authorities, and must start on a system without any.
         tls: is_tls
             .then(|| client_config(&config.spider.trust))

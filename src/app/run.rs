@@ -29,8 +29,8 @@ use super::parts::{self, actuators, chain};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
-    Fatal, Shared, address, addresses, clock, csi_program, link, metrics, peer_options, runtime,
-    spider_options, video,
+    Fatal, Role, Shared, address, addresses, clock, csi_program, link, metrics, peer_options,
+    runtime, spider_options, video,
 };
 use crate::cli::Exit;
 use crate::config::{Config, Drive, FaultKind, Outputs, Sim, SpiderUrl};
@@ -195,7 +195,7 @@ impl Car<'_> {
         let mut tasks = Vec::new();
 
         let options = Arc::new(LinkOptions {
-            address: address(config, "pub", spider.as_ref())?,
+            address: address(config, Role::Publisher, spider.as_ref())?,
             peer: peer_options(config),
             gather_limit: config.ice.gather,
             bitrate: config.spider.bitrate,

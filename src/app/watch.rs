@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use super::{clock, link};
+use super::clock;
 use crate::logic::backoff::Backoff;
 use crate::logic::wire::decode;
 use crate::net::dial::{Address, Dial, DialError, DialEvent};
@@ -93,7 +93,7 @@ pub async fn run(options: WatchOptions) -> Result<(), WatchError> {
             return Err(WatchError::Lost(ended));
         }
         tracing::warn!("{ended}; dialling again");
-        sleep(backoff.next_delay(clock::now(), rand::random())).await;
+        sleep(backoff.next_delay(clock::now(), ended.setback(), rand::random())).await;
     }
 }
 
@@ -146,7 +146,7 @@ async fn session(
             DialEvent::SignallingOver { reason, .. } => {
                 tasks.abort_all();
                 dial.close().await;
-                return (DialError::StartOver(link::words(reason)), was_up);
+                return (DialError::Over(reason), was_up);
             }
             DialEvent::Ended(err) => {
                 tasks.abort_all();

@@ -11,8 +11,17 @@
 //! A link that comes up and falls again at once must not count as good, else it is tried four times a second for ever: so
 //! the count goes back only after a link that lasted.
 //!
-//! A try that never left the car, because there is no network yet or no name, hurts nobody: it counts for nothing, and the next
-//! one is soon ([`NEAR`]). Else a car that waits a minute for its Wi-Fi would wait up to 15 s more once it is there.
+//! Some tries count for nothing, and the next one is soon ([`SOON`]): else a car would wait up to 15 s more for what is there
+//! already.
+//!
+//! ```text
+//!   near      it never left the car: no network yet, or no name                it hurts nobody
+//!   busy      the server said that there is no place now                       it is free at any moment
+//!   refused   without a word, soon after a link was up                         most likely the car's own ghost
+//! ```
+//!
+//! A ghost is the old session of a car that came back with another address: the server hears of its end from nobody, and
+//! refuses the car until it has given the old one up.
 //!
 //! A device of the car's own ([`Reopening`]) has nobody to share with, so its delays have no jitter: 0.5, 1, 2, 4 ... 30 s,
 //! and again 0.5 s after it has worked for [`WELL`]. A driver that is sick stays sick, and every opening costs it something:
@@ -39,21 +48,42 @@ const FIRST: Duration = Duration::from_millis(250);
 /// spec: "cap 15 s".
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// The delay after a try that never left the car.
+/// Ceiling of the delay after a try that counts for nothing; the delay is at least half of it.
 ///
 /// choice: nobody waits for it longer than for the Wi-Fi itself; a try costs some milliseconds of one core.
-pub const NEAR: Duration = Duration::from_secs(1);
+pub const SOON: Duration = Duration::from_secs(1);
+
+/// How long after a link a refusal is taken for the car's own ghost.
+///
+/// measured: a local Spider gives a peer up after 10 s (findings-link.md L13), others after 30 s at most (RFC 7675 5.1: consent
+/// expires); choice: twice that.
+const GHOST: Duration = Duration::from_secs(60);
 
 /// How long a link has to last to count as good.
 ///
 /// choice: twice the time in which a refused publisher notices (no answer in 10 s is the longest refusal).
 const GOOD: Duration = Duration::from_secs(20);
 
+/// How a try, or a link, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// It never left this machine.
+    Near,
+    /// The server has no place now, and said so.
+    Busy,
+    /// The server dropped us without a word.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
 /// Counts attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     attempt: u32,
     up_since: Option<Uptime>,
+    /// When there last was a link.
+    seen_at: Option<Uptime>,
 }
 
 impl Backoff {
@@ -63,6 +93,7 @@ impl Backoff {
         Self {
             attempt: 0,
             up_since: None,
+            seen_at: None,
         }
     }
 
@@ -77,26 +108,44 @@ impl Backoff {
         self.up_since = self.up_since.or(Some(now));
     }
 
+    /// This machine is on another network now: what failed on the last one says nothing.
+    pub fn network_changed(&mut self) {
+        self.attempt = 0;
+    }
+
     /// The link, or the try, is over: how long to wait before the next. `random` is any random number.
-    pub fn next_delay(&mut self, now: Uptime, random: u32) -> Duration {
-        if self
-            .up_since
-            .take()
-            .is_some_and(|since| now.since(since) >= GOOD)
-        {
-            self.attempt = 0;
+    pub fn next_delay(&mut self, now: Uptime, setback: Setback, random: u32) -> Duration {
+        if let Some(since) = self.up_since.take() {
+            self.seen_at = Some(now);
+            if now.since(since) >= GOOD {
+                self.attempt = 0;
+            }
+        }
+        let is_free = match setback {
+            Setback::Near | Setback::Busy => true,
+            Setback::Refused => self.seen_at.is_some_and(|at| now.since(at) < GHOST),
+            Setback::Failed => false,
+        };
+        if is_free {
+            let half = SOON / 2;
+            return half + part(half, random);
         }
         let ceiling = self.ceiling();
         self.attempt = self.attempt.saturating_add(1);
-        let micros = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX);
-        // micros < 2^24, so the product stays below 2^56
-        Duration::from_micros(micros.saturating_mul(u64::from(random)) >> 32)
+        part(ceiling, random)
     }
 
     fn ceiling(&self) -> Duration {
         let factor = 1_u32.checked_shl(self.attempt).unwrap_or(u32::MAX);
         FIRST.saturating_mul(factor).min(LONGEST)
     }
+}
+
+/// The random part of a span.
+fn part(of: Duration, random: u32) -> Duration {
+    let micros = u64::try_from(of.as_micros()).unwrap_or(u64::MAX);
+    // micros < 2^24, so the product stays below 2^56
+    Duration::from_micros(micros.saturating_mul(u64::from(random)) >> 32)
 }
 
 /// Wait after the first failure of a device. choice: a moment's failure costs half a second.

@@ -91,6 +91,8 @@ pub enum Reason {
     NoAnswer,
     /// The socket went before an answer: the usual way of refusing a channel.
     Refused,
+    /// The server said that it has no place for us now.
+    Busy,
     /// The server said `close`: in order.
     Closed,
     /// The server said `error`.
@@ -202,6 +204,14 @@ impl Session {
             Phase::Opening | Phase::Offered { .. } => self.give_up(Reason::Refused),
             Phase::Answered => self.give_up(Reason::SocketLost),
             Phase::Over => Action::Ignore,
+        }
+    }
+
+    /// The socket went, and the server said that we may come again: there was no place.
+    pub fn on_try_later(&mut self, now: Uptime) -> Action<'static> {
+        match self.phase {
+            Phase::Opening | Phase::Offered { .. } => self.give_up(Reason::Busy),
+            Phase::Answered | Phase::Over => self.on_socket_lost(now),
         }
     }
 

@@ -25,6 +25,7 @@ use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription};
 
 use super::signalling::{Message, SignallingError, Socket};
+use crate::logic::backoff::Setback;
 use crate::logic::session::{Action, CandidateForm, Heard, Reason, Session, SessionConfig};
 use crate::logic::units::Uptime;
 use crate::peer::{Peer, PeerEvent, answer_in_kind, in_modern_dialect, unify_credentials};
@@ -65,6 +66,8 @@ pub enum DialError {
     Peer(&'static str, webrtc::error::Error),
     /// The rules of signalling say to start over; the reason is named.
     StartOver(&'static str),
+    /// Signalling was over before the connection was up.
+    Over(Reason),
     /// The connection was up and failed.
     Lost,
 }
@@ -75,16 +78,42 @@ impl fmt::Display for DialError {
             Self::Signalling(err) => err.fmt(f),
             Self::Peer(step, err) => write!(f, "WebRTC, {step}: {err}"),
             Self::StartOver(why) => f.write_str(why),
+            Self::Over(reason) => f.write_str(words(*reason)),
             Self::Lost => f.write_str("the connection to the Spider was lost"),
         }
     }
 }
 
 impl DialError {
-    /// Whether nothing left this machine: it has no network yet, or nobody who knows the name.
+    /// What the failure says about the next try.
     #[must_use]
-    pub fn is_near(&self) -> bool {
-        matches!(self, Self::Signalling(err) if err.is_near())
+    pub fn setback(&self) -> Setback {
+        match self {
+            Self::Signalling(err) if err.is_near() => Setback::Near,
+            Self::Over(Reason::Busy) => Setback::Busy,
+            Self::Over(Reason::Refused) => Setback::Refused,
+            Self::Signalling(_)
+            | Self::Peer(..)
+            | Self::StartOver(_)
+            | Self::Over(_)
+            | Self::Lost => Setback::Failed,
+        }
+    }
+}
+
+/// A reason for starting over, as a person reads it.
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoAnswer => "the Spider did not answer our offer; is the channel id right?",
+        Reason::Refused => {
+            "the Spider dropped us before an answer; wrong channel or key, or somebody else publishes on it"
+        }
+        Reason::Busy => {
+            "the Spider has no place for us now: somebody else publishes on this channel, or it has all the viewers it takes"
+        }
+        Reason::Closed => "the Spider said close",
+        Reason::Error => "the Spider said error",
+        Reason::SocketLost => "the signalling socket was lost",
     }
 }
 
@@ -93,7 +122,7 @@ impl std::error::Error for DialError {
         match self {
             Self::Signalling(err) => Some(err),
             Self::Peer(_, err) => Some(err),
-            Self::StartOver(_) | Self::Lost => None,
+            Self::StartOver(_) | Self::Over(_) | Self::Lost => None,
         }
     }
 }
@@ -140,39 +169,42 @@ impl Dial {
     /// # Errors
     /// No socket, or no offer. The peer is closed then.
     pub async fn open(
-        mut peer: Peer,
+        peer: Peer,
         address: &Address,
         gather_limit: Duration,
         clock: fn() -> Uptime,
     ) -> Result<Self, DialError> {
+        // From here on dropping this future closes the peer.
+        let mut dial = Self {
+            peer,
+            socket: None,
+            session: Session::new(clock(), SessionConfig::default()),
+            held: Vec::new(),
+            clock,
+            is_closed: false,
+        };
         let connecting =
             Socket::connect(&address.url, &address.path_and_query, address.tls.as_ref());
-        let (socket, offer) = tokio::join!(connecting, offer(&mut peer, gather_limit));
+        let (socket, offer) = tokio::join!(connecting, offer(&mut dial.peer, gather_limit));
         let opened = async {
             let mut socket = socket.map_err(DialError::Signalling)?;
             let offer = offer?;
-            let now = clock();
-            let mut session = Session::new(now, SessionConfig::default());
-            let Action::SendOffer = session.on_open(now) else {
+            let Action::SendOffer = dial.session.on_open(clock()) else {
                 return Err(DialError::StartOver("no offer was due"));
             };
             socket
                 .send("offer", &offer)
                 .await
                 .map_err(DialError::Signalling)?;
-            Ok((socket, session))
+            Ok(socket)
         };
         match opened.await {
-            Ok((socket, session)) => Ok(Self {
-                peer,
-                socket: Some(socket),
-                session,
-                held: Vec::new(),
-                clock,
-                is_closed: false,
-            }),
+            Ok(socket) => {
+                dial.socket = Some(socket);
+                Ok(dial)
+            }
             Err(err) => {
-                let _ = peer.pc.close().await; // nothing was connected yet
+                dial.close().await;
                 Err(err)
             }
         }
@@ -360,7 +392,12 @@ impl Dial {
     fn socket_lost(&mut self, err: &SignallingError) -> Option<DialEvent> {
         self.socket = None;
         tracing::debug!(%err, "signalling");
-        match self.session.on_socket_lost((self.clock)()) {
+        let now = (self.clock)();
+        let lost = match err {
+            SignallingError::TryLater(_) => self.session.on_try_later(now),
+            _ => self.session.on_socket_lost(now),
+        };
+        match lost {
             Action::Reconnect { reason, keep_media } => {
                 Some(DialEvent::SignallingOver { reason, keep_media })
             }

@@ -24,6 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 /// Ports of Spider, plain and TLS. spec: protocol 1.4.
@@ -66,6 +67,8 @@ pub enum SignallingError {
     Refused(String, String),
     /// An established socket broke.
     Broken(String),
+    /// The server closed the socket with "try again later": there is no place; its words.
+    TryLater(String),
 }
 
 impl fmt::Display for SignallingError {
@@ -90,6 +93,7 @@ impl fmt::Display for SignallingError {
                 "{host} refused: {why}; check the channel id and the driver key"
             ),
             Self::Broken(why) => write!(f, "signalling socket: {why}"),
+            Self::TryLater(why) => write!(f, "the Spider has no place now: {why}"),
         }
     }
 }
@@ -98,7 +102,11 @@ impl std::error::Error for SignallingError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreachable(_, err) | Self::Tls(_, err) => Some(err),
-            Self::Url(_) | Self::TimedOut(_) | Self::Refused(..) | Self::Broken(_) => None,
+            Self::Url(_)
+            | Self::TimedOut(_)
+            | Self::Refused(..)
+            | Self::Broken(_)
+            | Self::TryLater(_) => None,
         }
     }
 }
@@ -116,7 +124,8 @@ impl SignallingError {
             | Self::TimedOut(_)
             | Self::Tls(..)
             | Self::Refused(..)
-            | Self::Broken(_) => false,
+            | Self::Broken(_)
+            | Self::TryLater(_) => false,
         }
     }
 }
@@ -209,6 +218,9 @@ impl Socket {
             match frame {
                 Frame::Text(text) => return Ok(parse(&text)),
                 Frame::Binary(_) => return Ok(junk()),
+                Frame::Close(Some(close)) if close.code == CloseCode::Again => {
+                    return Err(SignallingError::TryLater(close.reason.to_string()));
+                }
                 Frame::Close(_) => {
                     return Err(SignallingError::Broken("closed by the server".to_owned()));
                 }

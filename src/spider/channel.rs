@@ -15,6 +15,7 @@ use webrtc::data_channel::RTCDataChannelMessage;
 use super::MAX_SUBSCRIBERS;
 use super::relay::{Downlink, lock};
 use super::uplink::Uplink;
+use crate::config::Secret;
 use crate::peer::Codec;
 
 /// Signalling messages waiting to be written to one socket. choice: joins are the only burst.
@@ -38,6 +39,15 @@ pub(super) enum Refusal {
     Busy,
     /// There are [`MAX_SUBSCRIBERS`] viewers already.
     Full,
+}
+
+/// By what a publisher takes a place that is taken (rule 18).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claim {
+    /// Who it is: the same one replaces itself.
+    pub(super) instance: Option<Secret>,
+    /// The fault `replace-publisher`.
+    pub(super) replaces_anybody: bool,
 }
 
 /// All channels of a Spider.
@@ -80,6 +90,15 @@ struct Publisher {
     outbox: mpsc::Sender<Note>,
     uplink: Arc<Uplink>,
     codec: Option<Codec>,
+    instance: Option<Secret>,
+}
+
+impl Publisher {
+    /// Whether it is the one that claims its place; who says nothing is nobody.
+    fn is(&self, instance: Option<&Secret>) -> bool {
+        let both = self.instance.as_ref().zip(instance);
+        both.is_some_and(|(own, said)| own.matches(said.expose()))
+    }
 }
 
 struct Subscriber {
@@ -94,17 +113,19 @@ impl Channel {
         self: &Arc<Self>,
         uplink: Arc<Uplink>,
         codec: Option<Codec>,
-        replace: bool,
+        claim: Claim,
     ) -> Result<(Member, mpsc::Receiver<Note>), Refusal> {
         let (outbox, notes) = mpsc::channel(OUTBOX_ROOM);
         let mut members = lock(&self.0);
         if let Some(old) = &members.publisher {
-            if !replace {
+            let why = if old.is(claim.instance.as_ref()) {
+                "the same publisher came again"
+            } else if claim.replaces_anybody {
+                "replaced by a new publisher"
+            } else {
                 return Err(Refusal::Busy);
-            }
-            let _ = old
-                .outbox
-                .try_send(Note::Leave("replaced by a new publisher"));
+            };
+            let _ = old.outbox.try_send(Note::Leave(why)); // a full outbox means a stuck socket, which ends by itself
         }
         let id = members.next_id();
         members.publisher = Some(Publisher {
@@ -112,6 +133,7 @@ impl Channel {
             outbox,
             uplink,
             codec,
+            instance: claim.instance,
         });
         members.announce(id);
         for subscriber in &members.subscribers {
@@ -253,13 +275,19 @@ mod tests {
     fn rule_18_a_second_publisher_is_refused_or_replaces_the_first() {
         let channel = Channels::default().get("a");
         let (_one, mut notes) = channel
-            .publish(Arc::default(), None, false)
+            .publish(Arc::default(), None, Claim::default())
             .unwrap_or_else(|why| panic!("{why:?}"));
         assert_eq!(
-            channel.publish(Arc::default(), None, false).err(),
+            channel
+                .publish(Arc::default(), None, Claim::default())
+                .err(),
             Some(Refusal::Busy)
         );
-        let two = channel.publish(Arc::default(), None, true);
+        let anybody = Claim {
+            replaces_anybody: true,
+            ..Claim::default()
+        };
+        let two = channel.publish(Arc::default(), None, anybody);
         assert!(two.is_ok());
         assert_eq!(
             joins(&mut notes),
@@ -268,11 +296,43 @@ mod tests {
     }
 
     #[test]
+    fn rule_18_who_proves_to_be_the_same_replaces_itself_and_nobody_else() {
+        let channel = Channels::default().get("a");
+        let join = |instance: Option<&str>| {
+            let claim = Claim {
+                instance: instance.map(Secret::new),
+                replaces_anybody: false,
+            };
+            channel.publish(Arc::default(), None, claim)
+        };
+        let (nobody, _notes) = join(None).unwrap_or_else(|why| panic!("{why:?}"));
+        assert_eq!(join(None).err(), Some(Refusal::Busy), "who says nothing");
+        assert_eq!(join(Some("me")).err(), Some(Refusal::Busy));
+        drop(nobody);
+        let (ghost, mut notes) = join(Some("me")).unwrap_or_else(|why| panic!("{why:?}"));
+        for stranger in [None, Some("you"), Some("")] {
+            assert_eq!(join(stranger).err(), Some(Refusal::Busy), "{stranger:?}");
+        }
+        let (_again, mut own) = join(Some("me")).unwrap_or_else(|why| panic!("{why:?}"));
+        assert_eq!(
+            joins(&mut notes),
+            [r#"Leave("the same publisher came again")"#]
+        );
+        drop(ghost);
+        assert_eq!(channels_of(&channel), 1, "the ghost's end is not the car's");
+        assert_eq!(joins(&mut own), [r#"Joins("publishers=1 subscribers=0")"#]);
+    }
+
+    fn channels_of(channel: &Channel) -> usize {
+        usize::from(channel.uplink().is_some())
+    }
+
+    #[test]
     fn rule_13_joins_and_leaves_are_told_to_the_others() {
         let channels = Channels::default();
         let channel = channels.get("a");
         let (publisher, mut notes) = channel
-            .publish(Arc::default(), None, false)
+            .publish(Arc::default(), None, Claim::default())
             .unwrap_or_else(|why| panic!("{why:?}"));
         let subscriber = channel
             .subscribe(Downlink::new(None, Vec::new()).0)
@@ -317,7 +377,7 @@ mod tests {
         let (_b, mut other) = view(Some(Codec::Vp8), &[Codec::Vp8, Codec::H264]);
         let (_c, mut fit) = view(Some(Codec::H264), &[Codec::H264]);
         let (_d, mut data_only) = view(None, &[]);
-        let _publisher = channel.publish(Arc::default(), Some(Codec::H264), false);
+        let _publisher = channel.publish(Arc::default(), Some(Codec::H264), Claim::default());
         let told = |notes: &mut mpsc::Receiver<Note>| {
             let all = joins(notes);
             all.last().cloned().unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The addresses of the local Spider: plain and TLS, signalling paths, viewer page.
 //!
 //! ```text
-//!   GET /live/ws/pub?channel=ID[&key=..]   upgrade ─▶ session (publisher)
+//!   GET /live/ws/pub?channel=ID[&key=..][&instance=..]   upgrade ─▶ session (publisher)
 //!   GET /live/ws/sub?channel=ID[&key=..]   upgrade ─▶ session (viewer)
 //!   GET /channels.json                     {"channels":[...]}: who is on air
 //!   GET /, /NAME                           the page
@@ -28,7 +28,7 @@ use super::channel::Channels;
 use super::fault::Fault;
 use super::session::{self, Request, Role};
 use super::{SpiderOptions, page, tls};
-use crate::config::{holder, query};
+use crate::config::{Secret, holder, query};
 use crate::peer::Codec;
 
 /// Largest signalling message. choice: an offer of a browser is below 10 kB.
@@ -225,6 +225,9 @@ fn join(shared: &Shared, said: Option<&str>, upgrade: WebSocketUpgrade, role: Ro
         vcodec: parameter("vcodec").and_then(|name| Codec::from_name(&name)),
         brate_kbps: parameter("brate").and_then(|text| text.parse().ok()),
         ktime: parameter("ktime").and_then(|text| text.parse().ok()),
+        instance: parameter("instance")
+            .filter(|text| is_instance(text))
+            .map(Secret::new),
         channel_id,
     };
     let channel = shared.channels.get(&request.channel_id);
@@ -238,6 +241,11 @@ fn is_channel_id(id: &str) -> bool {
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'))
         && id.ends_with(['0', 'g'])
+}
+
+/// Whether a publisher's instance cannot be guessed: 128 bits or more, in hexadecimal digits (rule 18).
+fn is_instance(text: &str) -> bool {
+    (32..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use super::fault::Fault;
 use super::relay::Downlink;
 use super::uplink::Uplink;
 use super::{Faults, SpiderOptions};
+use crate::config::Secret;
 use crate::peer::{Codec, Peer, PeerEvent, answer_in_kind, has_one_ufrag, in_modern_dialect};
 
 /// Candidates kept before the offer. choice: browsers send about ten.
@@ -51,6 +52,8 @@ pub(super) struct Request {
     pub(super) vcodec: Option<Codec>,
     pub(super) brate_kbps: Option<u32>,
     pub(super) ktime: Option<u32>,
+    /// By what a publisher proves that it is the same as before.
+    pub(super) instance: Option<Secret>,
 }
 
 /// Why a session ended; for the log.
@@ -58,6 +61,9 @@ type End = &'static str;
 
 /// There is no place left for a viewer.
 const FULL: End = "the channel is full";
+
+/// Somebody else publishes.
+const BUSY: End = "the channel has a publisher already";
 
 /// Serves one socket to its end.
 pub(super) async fn serve(
@@ -78,8 +84,8 @@ pub(super) async fn serve(
                     end
                 }
                 Err(end) => {
-                    if end == FULL {
-                        // A viewer's page says so instead of asking for a key; others see a socket that closes.
+                    if end == FULL || end == BUSY {
+                        // A page says so instead of asking for a key, a car comes again soon; others see a socket that closes.
                         let frame = CloseFrame {
                             code: close_code::AGAIN,
                             reason: end.into(),

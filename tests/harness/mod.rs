@@ -18,6 +18,7 @@ pub mod bare;
 pub mod board;
 pub mod course;
 pub mod log;
+pub mod netns;
 pub mod operator;
 pub mod pair;
 pub mod proxy;

@@ -26,7 +26,7 @@ use crate::app::link::{LinkOptions, LinkParts};
 use crate::app::mailbox::Mailbox;
 use crate::app::outlet::{UNIT_ROOM, carry};
 use crate::app::stages::Stage;
-use crate::app::{Fatal, address, link, parts, peer_options, runtime, spider_options, video};
+use crate::app::{Fatal, Role, address, link, parts, peer_options, runtime, spider_options, video};
 use crate::cli::Exit;
 use crate::config::{Config, IcePolicy, SpiderUrl};
 use crate::logic::spread::Figures;
@@ -85,7 +85,7 @@ async fn measure(
     let thread = video::start(made, units, Arc::clone(&board), Arc::clone(stop))
         .map_err(|err| Fatal::new(Exit::Bug, err))?;
     let options = Arc::new(LinkOptions {
-        address: address(config, "pub", Some(&spider))?,
+        address: address(config, Role::Publisher, Some(&spider))?,
         peer: peer_options(config),
         gather_limit: config.ice.gather,
         bitrate: config.spider.bitrate,

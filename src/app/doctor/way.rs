@@ -16,7 +16,7 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::Finding;
-use crate::app::address;
+use crate::app::{Role, address};
 use crate::config::holder;
 use crate::config::{Config, Endpoint, SpiderUrl};
 use crate::net::signalling::SignallingError;
@@ -34,7 +34,7 @@ pub(super) fn spider(config: &Config) -> Finding {
     let ip = stream
         .peer_addr()
         .map_or_else(|err| err.to_string(), |addr| addr.ip().to_string());
-    let whom = address(config, "pub", None).map_err(|fatal| fatal.text)?;
+    let whom = address(config, Role::Publisher, None).map_err(|fatal| fatal.text)?;
     let secured = match whom.tls {
         Some(tls) => {
             let failed = |err: std::io::Error| {

@@ -10,7 +10,10 @@ fn at_s(seconds: u64) -> Uptime {
 
 /// The longest delay that the next try can get, in whole milliseconds.
 fn ceiling_ms(backoff: &mut Backoff, now: Uptime) -> u128 {
-    backoff.next_delay(now, MOST).as_micros().div_ceil(1000)
+    backoff
+        .next_delay(now, Setback::Failed, MOST)
+        .as_micros()
+        .div_ceil(1000)
 }
 
 #[test]
@@ -30,7 +33,7 @@ fn the_delay_is_the_random_part_of_the_ceiling() {
         (1 << 30, 62_500),
         (MOST, 249_999),
     ] {
-        let delay = Backoff::new().next_delay(at_s(0), random);
+        let delay = Backoff::new().next_delay(at_s(0), Setback::Failed, random);
         assert_eq!(delay.as_micros(), wanted_us);
     }
 }
@@ -40,6 +43,7 @@ fn it_never_overflows_however_long_it_tries() {
     let mut backoff = Backoff {
         attempt: u32::MAX - 1,
         up_since: None,
+        seen_at: None,
     };
     for _ in 0..4 {
         assert_eq!(ceiling_ms(&mut backoff, Uptime::MAX), 15_000);
@@ -48,6 +52,7 @@ fn it_never_overflows_however_long_it_tries() {
     let mut backoff = Backoff {
         attempt: 32,
         up_since: None,
+        seen_at: None,
     };
     assert_eq!(
         ceiling_ms(&mut backoff, at_s(0)),
@@ -60,18 +65,69 @@ fn it_never_overflows_however_long_it_tries() {
 fn a_link_that_lasted_starts_the_count_again() {
     let mut backoff = Backoff::new();
     for _ in 0..5 {
-        backoff.next_delay(at_s(0), MOST);
+        backoff.next_delay(at_s(0), Setback::Failed, MOST);
     }
     backoff.link_up(at_s(10));
     assert_eq!(ceiling_ms(&mut backoff, at_s(30)), 250);
     assert_eq!(backoff.attempt(), 1);
 }
 
+/// A car that was up, lost its link at 100 s and is refused by its ghost: once a second, and then as ever.
+#[test]
+fn a_ghost_that_refuses_for_ten_seconds_does_not_make_the_next_try_late() {
+    let mut backoff = Backoff::new();
+    backoff.link_up(at_s(10));
+    assert!(backoff.next_delay(at_s(100), Setback::Failed, MOST) < Duration::from_millis(250));
+    for second in 101..160 {
+        let delay = backoff.next_delay(at_s(second), Setback::Refused, MOST);
+        assert!(delay < SOON && delay >= SOON / 2, "{second}: {delay:?}");
+    }
+    assert_eq!(backoff.attempt(), 1);
+    assert_eq!(ceiling_ms(&mut backoff, at_s(160)), 500);
+    let delay = backoff.next_delay(at_s(161), Setback::Refused, MOST);
+    assert!(
+        delay > Duration::from_millis(999),
+        "refused for good: {delay:?}"
+    );
+    assert_eq!(backoff.attempt(), 3);
+}
+
+#[test]
+fn a_refusal_without_a_word_by_a_server_that_never_took_us_counts() {
+    let mut backoff = Backoff::new();
+    for wanted in [250, 500, 1000, 2000] {
+        let delay = backoff.next_delay(at_s(1), Setback::Refused, MOST);
+        assert_eq!(delay.as_micros().div_ceil(1000), wanted);
+    }
+}
+
+#[test]
+fn busy_and_near_count_for_nothing_however_often() {
+    for setback in [Setback::Busy, Setback::Near] {
+        let mut backoff = Backoff::new();
+        for random in [0, 1, 1 << 31, MOST].repeat(20) {
+            let delay = backoff.next_delay(at_s(1), setback, random);
+            assert!((SOON / 2..SOON).contains(&delay), "{setback:?}: {delay:?}");
+        }
+        assert_eq!(backoff.attempt(), 0);
+    }
+}
+
+#[test]
+fn another_network_starts_the_count_again() {
+    let mut backoff = Backoff::new();
+    for _ in 0..9 {
+        backoff.next_delay(at_s(0), Setback::Failed, MOST);
+    }
+    backoff.network_changed();
+    assert_eq!(ceiling_ms(&mut backoff, at_s(1)), 250);
+}
+
 #[test]
 fn a_link_that_falls_again_at_once_does_not() {
     let mut backoff = Backoff::new();
     for _ in 0..5 {
-        backoff.next_delay(at_s(0), MOST);
+        backoff.next_delay(at_s(0), Setback::Failed, MOST);
     }
     backoff.link_up(at_s(10));
     let just_short = Uptime::from_micros(29_999_999);

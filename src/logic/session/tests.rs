@@ -165,6 +165,22 @@ fn question_7_a_socket_that_goes_before_the_answer_is_a_refusal() {
 }
 
 #[test]
+fn question_7_no_place_now_is_busy_before_the_answer_and_a_lost_socket_after_it() {
+    for mut session in [opening(), offered()] {
+        assert_eq!(
+            session.on_try_later(at_s(2)),
+            reconnect(Reason::Busy, false)
+        );
+        assert_eq!(session.on_try_later(at_s(3)), Action::Ignore, "said once");
+    }
+    assert_eq!(
+        answered().on_try_later(at_s(4)),
+        reconnect(Reason::SocketLost, false)
+    );
+    assert_eq!(over().on_try_later(at_s(4)), Action::Ignore);
+}
+
+#[test]
 fn question_23_media_that_is_up_outlives_its_signalling() {
     for media_up in [false, true] {
         let mut session = answered();

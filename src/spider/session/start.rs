@@ -22,13 +22,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use super::{End, FULL, Request, Role, Session, apply_remote, log_as, send};
+use super::{BUSY, End, FULL, Request, Role, Session, apply_remote, log_as, send};
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
     in_modern_dialect, is_in_legacy_dialect, offered_codecs, video_track,
 };
 use crate::spider::SpiderOptions;
-use crate::spider::channel::{Channel, Member, Note};
+use crate::spider::channel::{Channel, Claim, Member, Note};
 use crate::spider::fault::Fault;
 use crate::spider::relay::{Downlink, METRIC_LABEL, cannot_decode, feed};
 use crate::spider::rewrite::Rewriter;
@@ -78,12 +78,16 @@ fn choose(
 fn publish(
     channel: &Arc<Channel>,
     codec: Option<Codec>,
+    request: &Request,
     options: &SpiderOptions,
 ) -> Result<Place, End> {
     let uplink = Arc::new(Uplink::default());
-    let replace = options.faults.has(Fault::ReplacePublisher);
-    let joined = channel.publish(Arc::clone(&uplink), codec, replace);
-    let (member, notes) = joined.map_err(|_| "the channel has a publisher already")?; // rule 18
+    let claim = Claim {
+        instance: request.instance.clone(),
+        replaces_anybody: options.faults.has(Fault::ReplacePublisher),
+    };
+    let joined = channel.publish(Arc::clone(&uplink), codec, claim);
+    let (member, notes) = joined.map_err(|_| BUSY)?; // rule 18
     Ok(Place {
         member,
         notes,
@@ -142,7 +146,7 @@ impl Session {
         };
         // The place first: a client that may not join costs no peer.
         let place = match request.role {
-            Role::Publisher => publish(&channel, codec, &options)?,
+            Role::Publisher => publish(&channel, codec, &request, &options)?,
             Role::Subscriber => subscribe(&channel, &options, codec, offered)?,
         };
         let peer_options = PeerOptions {

@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         let action = match line.split_once(' ').unwrap_or((line, "")) {
             ("@open", _) => session.on_open(now),
             ("@lost", _) => session.on_socket_lost(now),
+            ("@busy", _) => session.on_try_later(now),
             ("@media", up) => {
                 session.set_media(up == "1");
                 Action::Ignore
