@@ -576,6 +576,80 @@ async fn rule_20_a_spider_may_hold_a_publisher_to_brate_and_ktime() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rule_22_sixteen_watchers_leave_a_place_for_the_driver() {
+    let spider = inside(&[], NEVER).await;
+    let offer = offer_of(&[Codec::H264]).await;
+    let join = async |query: &str| {
+        let path = format!("/live/ws/sub?channel={CHANNEL}{query}");
+        let mut socket = socket(&spider, &path).await.expect("the upgrade");
+        socket.send("offer", &offer).await.expect("sent");
+        let first = tokio::time::timeout(harness::PATIENCE, async {
+            loop {
+                match socket.recv().await {
+                    Ok(message) if message.kind == "answer" => return Ok(()),
+                    Ok(_) => {}
+                    Err(err) => return Err(err.to_string()),
+                }
+            }
+        });
+        first.await.expect("in time").map(|()| socket)
+    };
+    let refused = async |query: &str| {
+        let words = join(query).await.expect_err(query);
+        assert_eq!(
+            words, "the Spider has no place now: the channel is full",
+            "{query}"
+        );
+    };
+    let own = format!("&instance={}", "0123456789abcdef".repeat(2));
+    let mut watchers = vec![join(&own).await.expect("room")];
+    for _ in 1..16 {
+        watchers.push(join("").await.expect("room"));
+    }
+    for watcher in ["", "&drive=0", "&drive="] {
+        refused(watcher).await;
+    }
+    let _driver = join("&drive=1").await.expect("the kept place");
+    refused("&drive=1").await; // the driver is not silent yet
+    refused("").await;
+    // A watcher that comes again is no seventeenth one.
+    let _again = join(&own).await.expect("its own place");
+    until_dropped(&mut watchers[0]).await;
+    refused("").await;
+}
+
+/// The driver's page went to sleep, or its network did: whoever wants to drive now has its place once it is silent.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_22_a_driver_of_whom_nothing_is_heard_gives_the_place_to_one_who_drives() {
+    let spider = inside(&[], NEVER).await;
+    let mut watchers = Vec::new();
+    for _ in 0..16 {
+        watchers.push(Party::viewer(&url(&spider), "").await.expect("room"));
+    }
+    let silent = Party::viewer(&url(&spider), "&drive=1").await;
+    let silent = silent.expect("the kept place");
+    silent.until_saw("connected").await;
+    let deadline = std::time::Instant::now() + harness::PATIENCE;
+    loop {
+        let next = Party::viewer(&url(&spider), "&drive=1").await;
+        let next = next.expect("the socket opens");
+        until("an answer", || {
+            next.saw("connected") || next.saw("over Busy")
+        })
+        .await;
+        if next.saw("connected") {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "it never is silent");
+    }
+    until("the end of the silent one", || {
+        silent.saw("over") || silent.saw("ended")
+    })
+    .await;
+    assert!(watchers.iter().all(|one| !one.saw("over")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rule_21_the_peer_goes_with_its_socket_unless_media_is_to_stay() {
     let spider = inside(&[], NEVER).await;
     let mut socket = publisher_socket(&spider).await;

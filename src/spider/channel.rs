@@ -7,19 +7,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rtc::rtp;
 use tokio::sync::mpsc;
 use webrtc::data_channel::RTCDataChannelMessage;
 
-use super::MAX_SUBSCRIBERS;
 use super::relay::{Downlink, lock};
 use super::uplink::Uplink;
+use super::{DRIVERS_PLACES, MAX_SUBSCRIBERS};
 use crate::config::Secret;
 use crate::peer::Codec;
 
 /// Signalling messages waiting to be written to one socket. choice: joins are the only burst.
 pub(super) const OUTBOX_ROOM: usize = 16;
+
+/// There is no place left for a viewer.
+pub(super) const FULL: &str = "the channel is full";
 
 /// Something another member causes to be written to a socket, or its end.
 #[derive(Clone, Debug)]
@@ -37,8 +41,23 @@ pub(super) enum Note {
 pub(super) enum Refusal {
     /// There is a publisher already.
     Busy,
-    /// There are [`MAX_SUBSCRIBERS`] viewers already.
+    /// There are [`MAX_SUBSCRIBERS`] viewers already, and for one who drives [`DRIVERS_PLACES`] more.
     Full,
+}
+
+/// Whether both name the same party; who says nothing is nobody.
+fn is_same(one: Option<&Secret>, other: Option<&Secret>) -> bool {
+    one.zip(other)
+        .is_some_and(|(one, other)| one.matches(other.expose()))
+}
+
+/// By what a viewer takes a place (rule 22).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seat {
+    /// Who it is: the same one replaces itself.
+    pub(super) instance: Option<Secret>,
+    /// It says that it wants to drive.
+    pub(super) drives: bool,
 }
 
 /// By what a publisher takes a place that is taken (rule 18).
@@ -93,18 +112,11 @@ struct Publisher {
     instance: Option<Secret>,
 }
 
-impl Publisher {
-    /// Whether it is the one that claims its place; who says nothing is nobody.
-    fn is(&self, instance: Option<&Secret>) -> bool {
-        let both = self.instance.as_ref().zip(instance);
-        both.is_some_and(|(own, said)| own.matches(said.expose()))
-    }
-}
-
 struct Subscriber {
     id: u64,
     outbox: mpsc::Sender<Note>,
     downlink: Arc<Downlink>,
+    seat: Seat,
 }
 
 impl Channel {
@@ -118,7 +130,7 @@ impl Channel {
         let (outbox, notes) = mpsc::channel(OUTBOX_ROOM);
         let mut members = lock(&self.0);
         if let Some(old) = &members.publisher {
-            let why = if old.is(claim.instance.as_ref()) {
+            let why = if is_same(old.instance.as_ref(), claim.instance.as_ref()) {
                 "the same publisher came again"
             } else if claim.replaces_anybody {
                 "replaced by a new publisher"
@@ -145,21 +157,22 @@ impl Channel {
         Ok((self.member(id), notes))
     }
 
-    /// Joins as a viewer.
+    /// Joins as a viewer; one who drives finds a place that watchers cannot take (rule 22).
     pub(super) fn subscribe(
         self: &Arc<Self>,
         downlink: Arc<Downlink>,
+        seat: Seat,
+        now: Instant,
     ) -> Result<(Member, mpsc::Receiver<Note>), Refusal> {
         let (outbox, notes) = mpsc::channel(OUTBOX_ROOM);
         let mut members = lock(&self.0);
-        if members.subscribers.len() >= MAX_SUBSCRIBERS {
-            return Err(Refusal::Full);
-        }
+        members.make_room(&seat, now)?;
         let id = members.next_id();
         members.subscribers.push(Subscriber {
             id,
             outbox,
             downlink,
+            seat,
         });
         members.announce(id);
         drop(members);
@@ -220,6 +233,32 @@ impl Members {
         self.next
     }
 
+    /// Sees to it that one more viewer has a place.
+    fn make_room(&mut self, seat: &Seat, now: Instant) -> Result<(), Refusal> {
+        let own = |one: &Subscriber| is_same(one.seat.instance.as_ref(), seat.instance.as_ref());
+        if let Some(ghost) = self.subscribers.iter().position(own) {
+            self.turn_out(ghost, "the same viewer came again");
+        }
+        // The first of those who drive sits in the kept place.
+        let drivers = self.subscribers.iter().filter(|one| one.seat.drives);
+        let kept = drivers.take(DRIVERS_PLACES).count();
+        let free = MAX_SUBSCRIBERS + if seat.drives { DRIVERS_PLACES } else { kept };
+        if self.subscribers.len() < free {
+            return Ok(());
+        }
+        // A driver of whom nothing is heard any more is his own ghost, or sleeps.
+        let silent = |one: &Subscriber| one.seat.drives && one.downlink.is_silent(now);
+        let place = self.subscribers.iter().position(silent);
+        let ghost = place.filter(|_| seat.drives).ok_or(Refusal::Full)?;
+        self.turn_out(ghost, FULL);
+        Ok(())
+    }
+
+    fn turn_out(&mut self, place: usize, why: &'static str) {
+        let one = self.subscribers.remove(place);
+        let _ = one.outbox.try_send(Note::Leave(why)); // a full outbox means a stuck socket, which ends by itself
+    }
+
     /// Tells everybody but `but` how many are here now.
     fn announce(&self, but: u64) {
         let text = format!(
@@ -263,7 +302,10 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::spider::relay::SILENT;
 
     fn joins(notes: &mut mpsc::Receiver<Note>) -> Vec<String> {
         std::iter::from_fn(|| notes.try_recv().ok())
@@ -335,7 +377,11 @@ mod tests {
             .publish(Arc::default(), None, Claim::default())
             .unwrap_or_else(|why| panic!("{why:?}"));
         let subscriber = channel
-            .subscribe(Downlink::new(None, Vec::new()).0)
+            .subscribe(
+                Downlink::new(None, Vec::new()).0,
+                Seat::default(),
+                Instant::now(),
+            )
             .unwrap_or_else(|why| panic!("{why:?}"));
         assert_eq!(
             joins(&mut notes),
@@ -355,12 +401,86 @@ mod tests {
     fn a_channel_has_room_for_a_stated_number_of_viewers() {
         let channel = Channels::default().get("a");
         let members: Vec<_> = (0..MAX_SUBSCRIBERS)
-            .map(|_| channel.subscribe(Downlink::new(None, Vec::new()).0))
+            .map(|_| {
+                channel.subscribe(
+                    Downlink::new(None, Vec::new()).0,
+                    Seat::default(),
+                    Instant::now(),
+                )
+            })
             .collect();
         assert!(members.iter().all(Result::is_ok));
         assert_eq!(
-            channel.subscribe(Downlink::new(None, Vec::new()).0).err(),
+            channel
+                .subscribe(
+                    Downlink::new(None, Vec::new()).0,
+                    Seat::default(),
+                    Instant::now()
+                )
+                .err(),
             Some(Refusal::Full)
+        );
+    }
+
+    #[test]
+    fn rule_22_a_place_is_kept_for_who_drives_and_a_silent_driver_gives_it_up() {
+        let channel = Channels::default().get("a");
+        let start = Instant::now();
+        let join = |drives, now| {
+            let (downlink, _packets) = Downlink::new(None, Vec::new());
+            channel
+                .subscribe(
+                    Arc::clone(&downlink),
+                    Seat {
+                        drives,
+                        instance: None,
+                    },
+                    now,
+                )
+                .map(|(member, notes)| (member, notes, downlink))
+        };
+        let refused = |drives, now| join(drives, now).err() == Some(Refusal::Full);
+        let watchers: Vec<_> = (0..MAX_SUBSCRIBERS).map(|_| join(false, start)).collect();
+        assert!(watchers.iter().all(Result::is_ok) && refused(false, start));
+        let Ok((_first, mut notes, downlink)) = join(true, start) else {
+            panic!("no place for the driver")
+        };
+        assert!(refused(true, start) && refused(false, start));
+        // Who speaks keeps his place; however long a watcher waits, he does not get it.
+        downlink.heard();
+        let late = Instant::now() + SILENT + Duration::from_millis(1);
+        assert!(refused(true, start + SILENT) && refused(false, late));
+        let second = join(true, late);
+        assert!(second.is_ok());
+        let last = joins(&mut notes);
+        assert_eq!(
+            last.last().map(String::as_str),
+            Some(r#"Leave("the channel is full")"#)
+        );
+        assert!(refused(true, start));
+        drop(second);
+        assert!(refused(false, start), "it stays kept");
+    }
+
+    #[test]
+    fn rule_22_a_viewer_that_comes_again_replaces_itself_also_on_a_full_channel() {
+        let channel = Channels::default().get("a");
+        let join = |instance: Option<&str>| {
+            let seat = Seat {
+                instance: instance.map(Secret::new),
+                drives: false,
+            };
+            channel.subscribe(Downlink::new(None, Vec::new()).0, seat, Instant::now())
+        };
+        let Ok((_ghost, mut notes)) = join(Some("me")) else {
+            panic!("there is room")
+        };
+        let _others: Vec<_> = (1..MAX_SUBSCRIBERS).map(|_| join(None)).collect();
+        assert_eq!(join(Some("you")).err(), Some(Refusal::Full));
+        assert!(join(Some("me")).is_ok());
+        assert_eq!(
+            joins(&mut notes).last().map(String::as_str),
+            Some(r#"Leave("the same viewer came again")"#)
         );
     }
 
@@ -370,7 +490,7 @@ mod tests {
         let view = |codec, offered: &[Codec]| {
             let (downlink, _packets) = Downlink::new(codec, offered.to_vec());
             channel
-                .subscribe(downlink)
+                .subscribe(downlink, Seat::default(), Instant::now())
                 .unwrap_or_else(|why| panic!("{why:?}"))
         };
         let (_a, mut blind) = view(Some(Codec::Vp8), &[Codec::Vp8, Codec::Vp9]);

@@ -88,3 +88,6 @@ impl SpiderOptions {
 
 /// Most viewers of one channel. choice: each costs the car's uplink nothing but this machine CPU.
 const MAX_SUBSCRIBERS: usize = 16;
+
+/// Places beyond those, for one who says that he wants to drive: watchers cannot lock a driver out.
+const DRIVERS_PLACES: usize = 1;

@@ -13,7 +13,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc::rtp;
 use tokio::sync::mpsc;
@@ -35,6 +35,10 @@ const VIDEO_ROOM: usize = 256;
 /// choice: eight seconds of telemetry; ICE has given the peer up by then.
 const MESSAGE_ROOM: usize = 64 * 1024;
 
+/// Silence after which one who wanted to drive is taken for gone. choice: five of the page's pings; a page in the background
+/// sends none, and drives nothing.
+pub(super) const SILENT: Duration = Duration::from_secs(5);
+
 /// Label that carries telemetry downwards.
 pub(super) const METRIC_LABEL: &str = "metric";
 
@@ -52,6 +56,8 @@ pub(super) struct Downlink {
     is_connected: AtomicBool,
     /// When this viewer last sent what only a driver sends.
     drove_at: Mutex<Option<Instant>>,
+    /// When a message of this viewer came last; at first, when it joined.
+    heard_at: Mutex<Instant>,
 }
 
 impl Downlink {
@@ -70,6 +76,7 @@ impl Downlink {
             offered,
             is_connected: AtomicBool::new(false),
             drove_at: Mutex::new(None),
+            heard_at: Mutex::new(Instant::now()),
         };
         (Arc::new(downlink), rx)
     }
@@ -105,6 +112,16 @@ impl Downlink {
         } else {
             Note::Refuse(cannot_decode(published))
         })
+    }
+
+    /// Notes that this viewer said something.
+    pub(super) fn heard(&self) {
+        *lock(&self.heard_at) = Instant::now();
+    }
+
+    /// Whether nothing was heard of it for [`SILENT`].
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(*lock(&self.heard_at)) > SILENT
     }
 
     /// Notes that this viewer drives.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   GET /live/ws/pub?channel=ID[&key=..][&instance=..]   upgrade ─▶ session (publisher)
-//!   GET /live/ws/sub?channel=ID[&key=..]   upgrade ─▶ session (viewer)
+//!   GET /live/ws/sub?channel=ID[&key=..][&drive=1]       upgrade ─▶ session (viewer)
 //!   GET /channels.json                     {"channels":[...]}: who is on air
 //!   GET /, /NAME                           the page
 //! ```
@@ -228,6 +228,7 @@ fn join(shared: &Shared, said: Option<&str>, upgrade: WebSocketUpgrade, role: Ro
         instance: parameter("instance")
             .filter(|text| is_instance(text))
             .map(Secret::new),
+        drives: parameter("drive").as_deref() == Some("1"),
         channel_id,
     };
     let channel = shared.channels.get(&request.channel_id);

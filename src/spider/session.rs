@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription};
 
-use super::channel::{Channel, Member, Note};
+use super::channel::{Channel, FULL, Member, Note};
 use super::fault::Fault;
 use super::relay::Downlink;
 use super::uplink::Uplink;
@@ -52,15 +52,14 @@ pub(super) struct Request {
     pub(super) vcodec: Option<Codec>,
     pub(super) brate_kbps: Option<u32>,
     pub(super) ktime: Option<u32>,
-    /// By what a publisher proves that it is the same as before.
+    /// By what a client proves that it is the same as before.
     pub(super) instance: Option<Secret>,
+    /// A viewer wants to drive.
+    pub(super) drives: bool,
 }
 
 /// Why a session ended; for the log.
 type End = &'static str;
-
-/// There is no place left for a viewer.
-const FULL: End = "the channel is full";
 
 /// Somebody else publishes.
 const BUSY: End = "the channel has a publisher already";
@@ -83,21 +82,19 @@ pub(super) async fn serve(
                     session.stop().await;
                     end
                 }
-                Err(end) => {
-                    if end == FULL || end == BUSY {
-                        // A page says so instead of asking for a key, a car comes again soon; others see a socket that closes.
-                        let frame = CloseFrame {
-                            code: close_code::AGAIN,
-                            reason: end.into(),
-                        };
-                        let _ = socket.send(Message::Close(Some(frame))).await; // it may be gone
-                    }
-                    end
-                }
+                Err(end) => end,
             }
         }
         Err(end) => end,
     };
+    if end == FULL || end == BUSY {
+        // A page says so instead of asking for a key, a car comes again soon; others see a socket that closes.
+        let frame = CloseFrame {
+            code: close_code::AGAIN,
+            reason: end.into(),
+        };
+        let _ = socket.send(Message::Close(Some(frame))).await; // it may be gone
+    }
     tracing::info!(?role, why = end, "spider: client gone");
 }
 

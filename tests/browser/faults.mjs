@@ -230,6 +230,15 @@ await check('full', 'a channel with no place left is called full, and no key is 
   await late.goto(it.page.url());
   await until('the words', () => late.getByText('This channel is full').filter({ visible: true }).first().isVisible());
   if (await late.getByText('Driver key…').isVisible()) throw new Error('it asks for a key');
+  // Watchers do not lock a driver out: a place is kept for whoever says so.
+  await late.locator('#take').click();
+  await until('the driver’s place', () => late.evaluate(() => window.spidercar.state.link.phase === 'open'), 15_000);
+  const next = await browser.newPage();
+  await next.goto(it.page.url());
+  await until('the words', () => next.getByText('This channel is full').filter({ visible: true }).first().isVisible());
+  await next.locator('#take').click();
+  await until('the words for a driver', () => next.getByText('somebody has the driver’s place').filter({ visible: true }).first().isVisible());
+  await next.close();
   await late.close();
 });
 

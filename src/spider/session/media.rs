@@ -218,6 +218,9 @@ async fn command(
     label: &str,
     mut message: RTCDataChannelMessage,
 ) -> Option<DataChannelEvent> {
+    if let Some(downlink) = downlink {
+        downlink.heard();
+    }
     let uplink = hub.uplink();
     let mut meaning = Meaning::of(&message.data);
     let mut drives = meaning.is_drivers();

@@ -10,7 +10,7 @@
 //! Sources: PROTOCOL.md 5.1, whose rule numbers stand in the comments.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::{Message, WebSocket};
 use rtc::rtp;
@@ -22,13 +22,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use super::{BUSY, End, FULL, Request, Role, Session, apply_remote, log_as, send};
+use super::{BUSY, End, Request, Role, Session, apply_remote, log_as, send};
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
     in_modern_dialect, is_in_legacy_dialect, offered_codecs, video_track,
 };
 use crate::spider::SpiderOptions;
-use crate::spider::channel::{Channel, Claim, Member, Note};
+use crate::spider::channel::{Channel, Claim, FULL, Member, Note, Seat};
 use crate::spider::fault::Fault;
 use crate::spider::relay::{Downlink, METRIC_LABEL, cannot_decode, feed};
 use crate::spider::rewrite::Rewriter;
@@ -99,7 +99,7 @@ fn publish(
 
 fn subscribe(
     channel: &Arc<Channel>,
-    options: &SpiderOptions,
+    (request, options): (&Request, &SpiderOptions),
     codec: Option<Codec>,
     offered: Vec<Codec>,
 ) -> Result<Place, End> {
@@ -107,8 +107,12 @@ fn subscribe(
         return Err("fault: no publisher yet"); // rule 19
     }
     let (downlink, packets) = Downlink::new(codec, offered);
-    let joined = channel.subscribe(Arc::clone(&downlink));
-    let (member, notes) = joined.map_err(|_| FULL)?;
+    let seat = Seat {
+        instance: request.instance.clone(),
+        drives: request.drives,
+    };
+    let joined = channel.subscribe(Arc::clone(&downlink), seat, Instant::now());
+    let (member, notes) = joined.map_err(|_| FULL)?; // rule 22
     Ok(Place {
         member,
         notes,
@@ -147,7 +151,7 @@ impl Session {
         // The place first: a client that may not join costs no peer.
         let place = match request.role {
             Role::Publisher => publish(&channel, codec, &request, &options)?,
-            Role::Subscriber => subscribe(&channel, &options, codec, offered)?,
+            Role::Subscriber => subscribe(&channel, (&request, &options), codec, offered)?,
         };
         let peer_options = PeerOptions {
             ice_servers: Vec::new(),

@@ -83,7 +83,7 @@ export function startCockpit({ window, makeLink, stamp }) {
   const helm = createHelm({ link: routed, pilot, now, lease: newLease() });
   const bench = createBench({ helm, now });
   const pinger = createPinger({ link, clock, route, now });
-  const courtesy = createCourtesy({ lease: helm.lease, give: () => helm.give(), now });
+  const courtesy = createCourtesy({ lease: helm.lease, give, now });
   const workshop = createWorkshop(document, bench);
   const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => lastCar()?.lease === helm.lease });
   const meter = createFrameMeter({
@@ -186,9 +186,15 @@ export function startCockpit({ window, makeLink, stamp }) {
   // ---- the hand ----
   const arm = () => {
     // On older cars an `arm` begins the learning of our clock anew: it would never end while somebody presses.
+    link.claim(true);
     if (!lateness.view(now()).late) helm.arm();
     tell();
   };
+  /** Whoever comes next may have the driver's place, too. */
+  function give() {
+    link.claim(false);
+    helm.give();
+  }
   const stop = () => { stopsBefore = helm.view().sent.stop; helm.stop(); tell(); };
   /** Escape also closes what is open, and then does not latch a car that is known to stand. An orphan may have been meant for something else. */
   function stopKey(code, orphan = false) {
@@ -210,9 +216,10 @@ export function startCockpit({ window, makeLink, stamp }) {
   at('stop').addEventListener('pointerdown', stop); // On the way down: a finger's up may come late.
   at('stop').addEventListener('click', (event) => { if (event.detail === 0) stop(); }); // Keyboard or screen reader.
   at('arm').addEventListener('click', () => { arm(); at('arm').blur(); });
-  at('ask').addEventListener('click', () => { courtesy.asks(); helm.ask(); tell(); });
-  at('give').addEventListener('click', () => { helm.give(); tell(); });
+  at('ask').addEventListener('click', () => { link.claim(true); courtesy.asks(); helm.ask(); tell(); });
+  at('give').addEventListener('click', () => { give(); tell(); });
   at('retry').addEventListener('click', () => link.retryNow());
+  at('take').addEventListener('click', () => { link.claim(true); link.retryNow(); });
   at('key-button').addEventListener('click', () => drawer.askKey());
   at('key-form').addEventListener('submit', (event) => {
     event.preventDefault();

@@ -41,6 +41,7 @@ export const browserIo = () => ({
   setTimeout: (...args) => setTimeout(...args), clearTimeout: (id) => clearTimeout(id),
   setInterval: (...args) => setInterval(...args), clearInterval: (id) => clearInterval(id),
   now: () => performance.now(), random: () => Math.random(),
+  secret: () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join(''),
 });
 
 /** Delay before attempt `n` (from 0), ms. */
@@ -62,6 +63,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
   let attempt = null;
   let tries = 0;
   let retryTimer = null;
+  const instance = io.secret(); // The Spider lets this page replace its own old connection, of whose end it has not heard.
+  let drives = false; // Its user wants to drive: only then the place that is kept for a driver is asked for.
   let status = { phase: 'idle', why: '', detail: '', since: io.now(), retryAt: null, channel: channel ?? '', tries: 0 };
 
   const set = (phase, more = {}) => {
@@ -101,7 +104,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
   async function connect() {
     drop();
     const mine = {
-      socket: null, peer: null, offered: false, candidates: [], answered: false, asking: false, counted: { packets: 0, anything: 0 },
+      drives, socket: null, peer: null, offered: false, candidates: [], answered: false, asking: false, counted: { packets: 0, anything: 0 },
       heardAt: null, // A message, a frame or a packet of the picture: the car.
       aliveAt: null, // Any packet at all: the link.
     };
@@ -127,7 +130,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     if (!still()) return;
     if (!found) return fail('no_channel');
     set('signalling', { channel: found });
-    mine.socket = openSignalling(signallingUrl(base, found, key), io, {
+    mine.socket = openSignalling(signallingUrl(base, found, key, { drives, instance }), io, {
       onOpen: async () => {
         try {
           const sdp = await offering;
@@ -172,8 +175,11 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
 
   async function socketClosed(mine, opened, reason, code) {
     mine.socket = null;
+    if (code === TRY_LATER) {
+      drives = false; // Two who want to drive must not turn each other out in turns: it takes a hand to ask again.
+      return fail(mine.drives || status.why === 'taken' ? 'taken' : 'full'); // The words stay until there is a place.
+    }
     if (status.phase === 'open') return; // The supervisor watches whether the media lives on.
-    if (code === TRY_LATER) return fail('full');
     // A browser does not say why a socket did not open. A Spider that answers otherwise has refused this one.
     const refused = opened || await onAir().then(() => true, () => false);
     if (attempt === mine) fail(refused ? (isChannelId(status.channel) ? 'refused' : 'bad_channel') : 'unreachable', reason);
@@ -225,6 +231,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     },
     /** The network or the page came back: do not sit out the delay. */
     retryNow() { if (status.phase === 'waiting') { tries = 0; connect(); } },
+    /** From the next attempt on it asks for the driver's place, or no more. */
+    claim(next) { drives = next; },
     /** Another driver key: start over with it. */
     setKey(next) { key = next; tries = 0; connect(); },
     status: () => status,

@@ -30,14 +30,16 @@ export function keyIn(href) {
   return said === undefined ? '' : read(said.slice(4));
 }
 
-/** The socket's address on the host that served the page. */
-export function signallingUrl(base, channel, key) {
+/** The socket's address on the host that served the page; `drives` asks for the place that is kept for a driver, and by `instance` the page is known again. */
+export function signallingUrl(base, channel, key, { drives = false, instance = '' } = {}) {
   const url = new URL('/live/ws/sub', base);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   url.hash = '';
   url.searchParams.set('channel', channel);
   url.searchParams.set('vcodec', 'h264');
   if (key) url.searchParams.set('key', key);
+  if (drives) url.searchParams.set('drive', '1');
+  if (instance) url.searchParams.set('instance', instance);
   return url.href;
 }
 

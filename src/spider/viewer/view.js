@@ -99,6 +99,7 @@ export function createView(document) {
     text('banner-note', banner.note);
     hide('retry', banner.note === '');
     hide('key-button', !banner.askKey);
+    hide('take', !banner.take);
     once('banner.busy', banner.busy, (busy) => at('banner').classList.toggle('busy', busy));
   }
 

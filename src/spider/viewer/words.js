@@ -155,7 +155,8 @@ export const WHYS = Object.freeze({
   no_channel: 'No car is online. Is it switched on?',
   unreachable: 'The Spider does not answer. Is it running, and is this the right address?',
   refused: 'The Spider refused. It may want a driver key, or the channel is wrong.',
-  full: 'This channel is full: too many are watching. A place may become free.',
+  full: 'This channel is full: too many are watching. A place may become free; one is kept for whoever drives.',
+  taken: 'This channel is full, and somebody has the driver’s place. It becomes free when they leave.',
   bad_channel: 'The address names no channel: an id has 20 characters, 0 to 9 and a to v.',
   no_answer: 'The Spider took the call but gave no answer.',
   no_path: 'No network path to the car’s video. A firewall may block UDP.',
@@ -274,7 +275,7 @@ export function pictureStory({ status, car, known, verdict, carMs, pictureMs, ag
     const phase = PHASES[status.phase];
     const why = status.why ? [WHYS[status.why], status.detail && `“${status.detail}”`].filter(Boolean).join(' ') : '';
     const wait = status.retryAt === null ? phase.says : `Trying again in ${Math.max(0, Math.ceil((status.retryAt - now) / 1000))} s.`;
-    const link = { kind: 'link', busy: status.phase !== 'waiting', askKey: status.why === 'refused', note: why ? wait : '' };
+    const link = { kind: 'link', busy: status.phase !== 'waiting', askKey: status.why === 'refused', take: ['full', 'taken'].includes(status.why), note: why ? wait : '' };
     if (stopping) return { ...link, title: 'Stop is not confirmed', text: stopSays(stopSent) };
     return { ...link, title: why ? 'No connection' : phase.word, text: why || phase.says };
   }

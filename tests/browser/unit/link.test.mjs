@@ -7,13 +7,14 @@ function browser() {
   const io = { time: 0, timers: [], peers: [], sockets: [], packets: 0, checks: 0 };
   io.now = () => io.time;
   io.random = () => 0.5;
+  io.secret = () => 'ab'.repeat(16);
   io.setTimeout = (run, ms) => io.timers.push({ run, at: io.time + ms });
   io.clearTimeout = () => {};
   io.setInterval = (run, ms) => io.timers.push({ run, at: io.time + ms, every: ms });
   io.clearInterval = (id) => { if (io.timers[id - 1]) io.timers[id - 1].at = Infinity; };
   io.fetch = async () => ({ json: async () => ({ channels: [] }) });
   io.WebSocket = class {
-    constructor() { this.readyState = 1; io.sockets.push(this); queueMicrotask(() => this.onopen?.()); }
+    constructor(url) { this.url = url; this.readyState = 1; io.sockets.push(this); queueMicrotask(() => this.onopen?.()); }
     send(frame) { if (JSON.parse(frame).type === 'offer') queueMicrotask(() => this.onmessage({ data: '{"type":"answer","data":"v=0"}' })); }
     close() {}
   };
@@ -118,6 +119,29 @@ test('a full channel, and an address that names none, are told apart from a refu
     await io.pass(50);
     assert.ok(whys.includes(why), `${channel} ${code}: ${whys}`);
   }
+});
+
+test('only a user who wants to drive asks for the driver’s place, and once refused does not fight for it', async () => {
+  const io = browser();
+  const whys = [];
+  const link = createLink({ base: 'http://x/', channel: 'c9abcdefghijklmnopq0', key: '', io, on: { status: (status) => whys.push(status.why), message() {}, stream() {}, channel() {} } });
+  const asked = () => new URL(io.sockets.at(-1).url).searchParams.get('drive');
+  const refuse = async () => { io.sockets.at(-1).onclose({ reason: 'the channel is full', code: 1013 }); await io.pass(50); };
+  link.start();
+  await io.pass(50);
+  assert.equal(asked(), null, 'a watcher takes no kept place');
+  await refuse();
+  assert.equal(whys.at(-1), 'full');
+  link.claim(true);
+  link.retryNow();
+  await io.pass(50);
+  assert.equal(asked(), '1');
+  await refuse();
+  assert.equal(whys.at(-1), 'taken');
+  await io.pass(5000);
+  assert.equal(asked(), null);
+  const names = new Set(io.sockets.map(({ url }) => new URL(url).searchParams.get('instance')));
+  assert.deepEqual([...names], [io.secret()], 'and says each time who it is');
 });
 
 test('arrivals are counted whatever a browser calls them', () => {
