@@ -10,6 +10,7 @@
 
 pub mod date;
 pub mod dial;
+pub mod eyeballs;
 pub mod h264;
 pub mod publish;
 pub mod signalling;

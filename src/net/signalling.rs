@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
@@ -26,6 +26,8 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
+
+use super::eyeballs::{order, race};
 
 /// Ports of Spider, plain and TLS. spec: protocol 1.4.
 const PLAIN_PORT: u16 = 8266;
@@ -165,29 +167,49 @@ impl Socket {
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let full = format!("{scheme}://{host}:{port}{path_and_query}");
         let named = format!("{host}:{port}");
-        let connecting = async {
-            let plain_host = host.trim_start_matches('[').trim_end_matches(']');
-            let tcp = TcpStream::connect((plain_host, port))
-                .await
-                .map_err(|err| SignallingError::Unreachable(named.clone(), err))?;
-            let _ = tcp.set_nodelay(true); // only slower without
-            let stream: Box<dyn Stream> = if let Some(tls) = tls {
-                let name = ServerName::try_from(plain_host.to_owned()).map_err(|_| bad())?;
-                let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-                Box::new(secured.map_err(|err| SignallingError::Tls(named.clone(), err))?)
-            } else {
-                Box::new(tcp)
-            };
-            let limits = WebSocketConfig::default()
-                .max_message_size(Some(MESSAGE_LIMIT))
-                .max_frame_size(Some(MESSAGE_LIMIT));
-            tokio_tungstenite::client_async_with_config(full.as_str(), stream, Some(limits))
-                .await
-                .map_err(|err| SignallingError::Refused(named.clone(), refusal(&err)))
+        let plain_host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(plain_host.to_owned()).map_err(|_| bad())?;
+        let unreachable = |err| SignallingError::Unreachable(named.clone(), err);
+        let attempt = |addr| {
+            let (full, named, tls) = (full.as_str(), named.as_str(), tls.cloned());
+            let name = name.clone();
+            async move {
+                let tcp = TcpStream::connect(addr)
+                    .await
+                    .map_err(|err| SignallingError::Unreachable(named.to_owned(), err))?;
+                let _ = tcp.set_nodelay(true); // only slower without
+                let stream: Box<dyn Stream> = if let Some(tls) = tls {
+                    let secured = TlsConnector::from(tls).connect(name, tcp).await;
+                    Box::new(secured.map_err(|err| SignallingError::Tls(named.to_owned(), err))?)
+                } else {
+                    Box::new(tcp)
+                };
+                let limits = WebSocketConfig::default()
+                    .max_message_size(Some(MESSAGE_LIMIT))
+                    .max_frame_size(Some(MESSAGE_LIMIT));
+                tokio_tungstenite::client_async_with_config(full, stream, Some(limits))
+                    .await
+                    .map_err(|err| SignallingError::Refused(named.to_owned(), refusal(&err)))
+            }
         };
-        let (stream, _) = timeout(CONNECT_LIMIT, connecting)
-            .await
-            .map_err(|_| SignallingError::TimedOut(named.clone()))??;
+        let mut failed = Vec::new();
+        let connecting = async {
+            let addrs = lookup_host((plain_host, port)).await.map_err(unreachable)?;
+            Ok(race(order(addrs), &mut failed, attempt).await)
+        };
+        let won = match timeout(CONNECT_LIMIT, connecting).await {
+            Ok(raced) => raced?,
+            Err(_) => None,
+        };
+        let Some((stream, _)) = won else {
+            // What an address said is worth more than that another said nothing, or cannot be reached from here.
+            let told = failed.iter().position(|err| !err.is_near()).unwrap_or(0);
+            return Err(if failed.is_empty() {
+                SignallingError::TimedOut(named.clone())
+            } else {
+                failed.swap_remove(told)
+            });
+        };
         Ok(Self { stream })
     }
 

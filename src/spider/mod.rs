@@ -31,7 +31,7 @@ mod session;
 mod tls;
 mod uplink;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::{Certificate, Secret};
@@ -75,13 +75,19 @@ impl Default for SpiderOptions {
 impl SpiderOptions {
     /// Where the peers of this Spider bind their media sockets.
     fn media_addrs(&self) -> Vec<SocketAddr> {
-        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        if self.listen.is_loopback() {
-            vec![loopback]
-        } else if self.listen.is_unspecified() {
-            vec![SocketAddr::from(([0, 0, 0, 0], 0)), loopback]
-        } else {
-            vec![SocketAddr::new(self.listen, 0)]
+        let at = |host: IpAddr| SocketAddr::new(host, 0);
+        let (v4, v6) = (
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        );
+        let (any_v4, any_v6) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
+        // Whoever listens on "::" is reached over both families, and so is its media.
+        match (self.listen.is_loopback(), self.listen.is_unspecified()) {
+            (true, _) if self.listen.is_ipv6() => vec![at(v6), at(v4)],
+            (true, _) => vec![at(v4)],
+            (_, true) if self.listen.is_ipv6() => vec![at(any_v6), at(any_v4), at(v6), at(v4)],
+            (_, true) => vec![at(any_v4), at(v4)],
+            (false, false) => vec![at(self.listen)],
         }
     }
 }
