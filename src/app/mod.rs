@@ -11,7 +11,6 @@
 //!
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
-pub mod addresses;
 pub mod ask;
 pub mod black_box;
 pub mod board;
@@ -292,6 +291,7 @@ fn peer_options(config: &Config) -> Box<dyn Fn() -> PeerOptions + Send + Sync> {
         ice_servers: ice_servers.clone(),
         relay_only,
         addrs: addrs.clone(),
+        own_addrs: Vec::new(),
         codecs: vec![Codec::H264],
         answers_passively: false,
     })

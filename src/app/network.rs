@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::addresses::reachable;
+use crate::peer::addresses::reachable;
 
 /// How often it is looked at. choice: a driver does not notice half a second; two files of some kB in memory are read.
 const LOOK: Duration = Duration::from_millis(500);

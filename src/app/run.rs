@@ -29,13 +29,14 @@ use super::parts::{self, actuators, chain};
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::{
-    Fatal, Role, Shared, address, addresses, clock, csi_program, link, metrics, peer_options,
-    runtime, spider_options, video,
+    Fatal, Role, Shared, address, clock, csi_program, link, metrics, peer_options, runtime,
+    spider_options, video,
 };
 use crate::cli::Exit;
 use crate::config::{Config, Drive, FaultKind, Outputs, Sim, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
+use crate::peer::addresses;
 use crate::spider::{self, Spider};
 
 /// How often the control thread is looked after. choice: a bug there is told within this.

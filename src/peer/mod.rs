@@ -18,14 +18,16 @@
 //! Promises: callbacks of the stack never block it; an event that does not fit is logged, and state
 //! is also readable from `pc`. Knows nothing of: signalling, the car, relaying.
 
+pub mod addresses;
 mod media;
 pub mod nal;
+mod own;
 mod prompt;
 mod repair;
 mod sdp;
 mod tap;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +111,8 @@ pub struct PeerOptions {
     pub relay_only: bool,
     /// Local addresses for ICE. A wildcard stands for every interface but loopback.
     pub addrs: Vec<SocketAddr>,
+    /// Addresses of this computer, besides, at which it alone is spoken to (`own.rs`).
+    pub own_addrs: Vec<IpAddr>,
     /// Video codecs to offer or accept, best first.
     pub codecs: Vec<Codec>,
     /// Answer `setup:passive` and let the other side begin, DTLS and SCTP alike. Stacks of 2021 take the SCTP side that
@@ -125,6 +129,7 @@ impl PeerOptions {
             ice_servers: Vec::new(),
             relay_only: false,
             addrs: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            own_addrs: Vec::new(),
             codecs: vec![Codec::H264],
             answers_passively: false,
         }
@@ -175,6 +180,8 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         // A browser's `.local` candidates need multicast; it reaches us peer-reflexively without.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .build();
+    let mut addrs = options.addrs;
+    addrs.extend(options.own_addrs.iter().map(|ip| SocketAddr::new(*ip, 0)));
     let (tx, events) = mpsc::channel(EVENT_ROOM);
     let hurry = Hurry::new();
     let runtime = webrtc::runtime::default_runtime()
@@ -194,8 +201,8 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
             tx,
             hurry: Arc::clone(&hurry),
         }))
-        .with_runtime(Arc::new(Prompt::new(runtime, hurry)))
-        .with_udp_addrs(options.addrs)
+        .with_runtime(Arc::new(Prompt::new(runtime, hurry, options.own_addrs)))
+        .with_udp_addrs(addrs)
         .build();
     let pc = Box::pin(building).await?;
     Ok(Peer {

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
 };
+
+use super::own::Own;
 
 /// Longest sleep while hurrying. choice: far below the figure (60 ms), far above a busy loop.
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
@@ -64,15 +66,16 @@ impl Hurry {
     }
 }
 
-/// The ordinary runtime with sleeps that [`Hurry`] may shorten.
+/// The ordinary runtime with sleeps that [`Hurry`] may shorten, and with sockets of some addresses for this computer alone.
 pub(super) struct Prompt {
     inner: Arc<dyn Runtime>,
     hurry: Arc<Hurry>,
+    own: Vec<IpAddr>,
 }
 
 impl Prompt {
-    pub(super) fn new(inner: Arc<dyn Runtime>, hurry: Arc<Hurry>) -> Self {
-        Self { inner, hurry }
+    pub(super) fn new(inner: Arc<dyn Runtime>, hurry: Arc<Hurry>, own: Vec<IpAddr>) -> Self {
+        Self { inner, hurry, own }
     }
 }
 
@@ -88,7 +91,13 @@ impl Runtime for Prompt {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        self.inner.wrap_udp_socket(socket)
+        let is_own = self.own.contains(&socket.local_addr()?.ip());
+        let socket = self.inner.wrap_udp_socket(socket)?;
+        Ok(if is_own {
+            Arc::new(Own::new(socket)?)
+        } else {
+            socket
+        })
     }
 
     fn wrap_tcp_listener(

@@ -35,6 +35,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::{Certificate, Secret};
+use crate::peer::addresses;
 
 pub use fault::{Fault, Faults};
 pub use serve::{Spider, SpiderError};
@@ -42,7 +43,7 @@ pub use serve::{Spider, SpiderError};
 /// How a local Spider is to run.
 #[derive(Clone, Debug)]
 pub struct SpiderOptions {
-    /// Address to listen on; also decides where media may flow (loopback stays on loopback).
+    /// Address to listen on; also decides where media may flow (loopback stays on this computer).
     pub listen: IpAddr,
     /// Plain port; 0 picks a free one.
     pub port: u16,
@@ -88,6 +89,16 @@ impl SpiderOptions {
             (_, true) if self.listen.is_ipv6() => vec![at(any_v6), at(any_v4), at(v6), at(v4)],
             (_, true) => vec![at(any_v4), at(v4)],
             (false, false) => vec![at(self.listen)],
+        }
+    }
+
+    /// Where viewers of this computer reach a Spider that is for this computer alone: not every browser uses loopback.
+    /// Of IPv4, whose kernel keeps others from pretending to be here (`peer::own`).
+    fn own_addrs(&self) -> Vec<IpAddr> {
+        if self.listen.is_loopback() {
+            addresses::reachable(IpAddr::from([0; 4]))
+        } else {
+            Vec::new()
         }
     }
 }

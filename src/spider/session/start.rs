@@ -157,6 +157,11 @@ impl Session {
             ice_servers: Vec::new(),
             relay_only: false,
             addrs: options.media_addrs(),
+            own_addrs: if request.role == Role::Subscriber {
+                options.own_addrs()
+            } else {
+                Vec::new()
+            },
             codecs: codec.into_iter().collect(),
             answers_passively: is_in_legacy_dialect(offer),
         };
