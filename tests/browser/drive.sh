@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Starts a simulated car on free ports and lets a real browser drive it (drive.mjs), and take releases away (held.mjs).
+# Starts a simulated car on free ports and lets a real browser drive it (drive.mjs), and take releases away (held.mjs);
+# then the system's Firefox reaches and drives it (firefox.mjs).
 #
-# usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, Xvfb, openbox, xdotool, node, `npm ci` in this folder. Changes: nothing that stays.
+# usage: drive.sh PATH-TO-SPIDERCAR    Needs: chromium, firefox-esr, Xvfb, openbox, xdotool, node, `npm ci` in this folder. Changes: nothing that stays.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 binary=$1
@@ -23,4 +24,6 @@ for _ in $(seq 200); do
 done
 url=$(sed -n 's/.*\(http:[^?]*\).*/\1/p' "$folder/out")
 export BASE_URL=${url%/} ACTUATOR_LOG=$folder/actuators.jsonl
-{ node "$here/drive.mjs" && node "$here/held.mjs" chromium; } || { cat "$folder/log"; exit 1; }
+CHANNEL=$(sed -n 's/.*channel=\([0-9a-v]*\).*/\1/p' "$folder/out")
+export CHANNEL
+{ node "$here/drive.mjs" && node "$here/held.mjs" chromium && node "$here/firefox.mjs"; } || { cat "$folder/log"; exit 1; }
