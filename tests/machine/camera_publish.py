@@ -86,6 +86,7 @@ def published(report: Checks, folder: Path) -> None:
             # An emulated processor codes 9 to 20 of these a second, three on a busy machine: asked for more, the car would
             # turn to half pictures.
             "camera.fps": FPS,
+            "failsafe.blind_ms": 1000,  # or each picture is too old to drive by before the next comes, and `check` says so
             "encoder.kind": "openh264",
         }
         options = " ".join(f"--set {key}={value}" for key, value in sets.items())
