@@ -91,7 +91,7 @@ async fn question_14_one_driver_at_a_time_and_stop_from_anybody() {
     for _ in 0..20 {
         other.drive(1000, 1000).await;
         other.arm().await;
-        driver.drive(300, 0).await;
+        driver.keep_driving(300, 0).await;
     }
     let foreign = |operator: &Operator| {
         operator
@@ -112,13 +112,20 @@ async fn question_14_one_driver_at_a_time_and_stop_from_anybody() {
         strange.is_empty(),
         "a foreign command moved the car: {strange:?}"
     );
-    other.send("stream", r#"{"stop":{}}"#).await;
-    driver
-        .hold_until(300, "neutral by a stop from somebody else", || {
-            car.is_neutral()
-        })
-        .await;
-    assert_eq!(car.last().expect("writes").cause, "stop");
+    car.undisturbed(async || {
+        driver.take_over().await;
+        driver
+            .drive_until(300, "the car to move", || car.moves())
+            .await;
+        other.send("stream", r#"{"stop":{}}"#).await;
+        driver
+            .hold_until(300, "neutral by a stop from somebody else", || {
+                car.is_neutral()
+            })
+            .await;
+        assert_eq!(car.last().expect("writes").cause, "stop");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -204,10 +204,13 @@ async fn questions_17_19_20_unknown_groups_binary_and_numeric_strings() {
         operator.send("stream", text).await;
     }
     let stream = operator.channel("stream").expect("open");
-    let neutral = bytes::BytesMut::from(&br#"{"motion":{"key":"forward","value":0}}"#[..]);
-    stream.send(neutral).await.expect("sent"); // binary: taken as UTF-8 JSON
-    until("a car armed by the binary neutral", || {
-        operator.state() == Some(1)
+    car.undisturbed(async || {
+        let neutral = bytes::BytesMut::from(&br#"{"motion":{"key":"forward","value":0}}"#[..]);
+        stream.send(neutral).await.expect("sent"); // binary: taken as UTF-8 JSON
+        until("a car armed by the binary neutral", || {
+            operator.state() == Some(1)
+        })
+        .await;
     })
     .await;
     until("the numeric string among the malformed", || {

@@ -165,14 +165,10 @@ async fn a_panic_of_telemetry_does_not_stop_the_car_and_heals() {
         .drive_until(400, said, || car.program.text().contains(said))
         .await;
     operator.take_over().await; // waits for telemetry that is newer than the panic
+    // Telemetry is no reason to stop; a driver arms again only a car whose computer stood still.
     operator
         .drive_until(400, "the car to move", || car.moves())
         .await;
-    assert!(
-        car.moves(),
-        "telemetry is no reason to stop: {:?}",
-        car.last()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

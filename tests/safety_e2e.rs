@@ -245,10 +245,17 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
             .drive_until(400, "the car to move", || car.moves())
             .await;
         if cause == "stop" {
-            operator.send("stream", r#"{"stop":{}}"#).await;
-            // Not before it has arrived: a peer that goes takes what it has not sent with it.
-            until("the stop in the actuator log", || {
-                car.last().is_some_and(|last| last.cause == "stop")
+            car.undisturbed(async || {
+                operator.take_over().await;
+                operator
+                    .drive_until(400, "the car to move", || car.moves())
+                    .await;
+                operator.send("stream", r#"{"stop":{}}"#).await;
+                // Not before it has arrived: a peer that goes takes what it has not sent with it.
+                until("the stop in the actuator log", || {
+                    car.last().is_some_and(|last| last.cause == "stop")
+                })
+                .await;
             })
             .await;
         }
