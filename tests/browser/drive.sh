@@ -24,6 +24,6 @@ for _ in $(seq 200); do
 done
 url=$(sed -n 's/.*\(http:[^?]*\).*/\1/p' "$folder/out")
 export BASE_URL=${url%/} ACTUATOR_LOG=$folder/actuators.jsonl
-CHANNEL=$(sed -n 's/.*channel=\([0-9a-v]*\).*/\1/p' "$folder/out")
-export CHANNEL
+ADDRESS=$(sed -n 's/.*\(http:.*\)/\1/p' "$folder/out")
+export ADDRESS
 { node "$here/drive.mjs" && node "$here/held.mjs" chromium && node "$here/firefox.mjs"; } || { cat "$folder/log"; exit 1; }
