@@ -35,7 +35,11 @@ const SUPERVISE_MS = 200;
 /** Silence after which the browser's counters are asked, which costs a millisecond. choice: three missing messages. */
 const ASK_COUNTERS_MS = 600;
 
+/** Why there is no path. Firefox tries no loopback address, so it needs a network card to find a Spider on its own computer. */
+const noPath = ({ host, agent }) => (/^(127\.|localhost$|\[::1\]$)/.test(host) && agent.includes('Firefox/') ? 'no_path_here' : 'no_path');
+
 export const browserIo = () => ({
+  place: { host: location.hostname, agent: navigator.userAgent },
   WebSocket, RTCPeerConnection, RTCRtpReceiver, MediaStream,
   fetch: (...args) => fetch(...args),
   setTimeout: (...args) => setTimeout(...args), clearTimeout: (id) => clearTimeout(id),
@@ -114,7 +118,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
       onMessage: (label, data) => { if (still()) { hear(mine); on.message(label, data); } },
       onChannel: (label, open) => { if (still()) channelChanged(label, open); },
       onStream: (stream) => { if (still()) on.stream(stream); },
-      onState: (state) => { if (still() && (state === 'failed' || state === 'closed')) fail(mine.heardAt ? 'closed' : 'no_path'); },
+      onState: (state) => { if (still() && (state === 'failed' || state === 'closed')) fail(mine.heardAt ? 'closed' : noPath(io.place)); },
     });
     attempt = mine;
     set('finding');
@@ -211,7 +215,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     const { phase, since } = status;
     const now = io.now();
     if (PATIENCE_MS[phase] !== undefined && now - since > PATIENCE_MS[phase]) {
-      fail({ finding: 'unreachable', signalling: 'unreachable', offering: 'no_answer', connecting: 'no_path' }[phase]);
+      fail({ finding: 'unreachable', signalling: 'unreachable', offering: 'no_answer', connecting: noPath(io.place) }[phase]);
     } else if (phase === 'open') {
       const [silence, quiet] = [attempt.heardAt, attempt.aliveAt].map((at) => now - Math.max(since, at ?? since));
       if (attempt.heardAt !== null && silence < SUPERVISE_MS) tries = 0;

@@ -160,6 +160,7 @@ export const WHYS = Object.freeze({
   bad_channel: 'The address names no channel: an id has 20 characters, 0 to 9 and a to v.',
   no_answer: 'The Spider took the call but gave no answer.',
   no_path: 'No network path to the car’s video. A firewall may block UDP.',
+  no_path_here: 'Firefox finds no path to its own computer while that has no network. Connect to one, or use Chromium.',
   closed: 'The connection was closed.',
   silent: 'Nothing arrived any more.',
   no_car: 'Server reached, car offline. Is it switched on?',

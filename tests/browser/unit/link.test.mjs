@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { arrivals, createLink } from '../../../src/spider/viewer/link.js';
+import { WHYS } from '../../../src/spider/viewer/words.js';
 
 /** A browser on a virtual clock: one socket and one peer at a time, counters as the test says. */
 function browser() {
   const io = { time: 0, timers: [], peers: [], sockets: [], packets: 0, checks: 0 };
+  io.place = { host: 'x', agent: '' };
   io.now = () => io.time;
   io.random = () => 0.5;
   io.secret = () => 'ab'.repeat(16);
@@ -58,6 +60,25 @@ async function open() {
   return { io, link, peer: io.peers[0] };
 }
 const drop = (io) => io.sockets[0].onclose({ reason: '', code: 1006 });
+
+test('a page without a path says what is so for its browser and its place', async () => {
+  for (const [host, agent, wanted] of [
+    ['127.0.0.1', 'Mozilla/5.0 Gecko/20100101 Firefox/140.0', 'no_path_here'],
+    ['localhost', 'Mozilla/5.0 Gecko/20100101 Firefox/140.0', 'no_path_here'],
+    ['127.0.0.1', 'Mozilla/5.0 (KHTML, like Gecko) Chrome/156.0', 'no_path'],
+    ['192.0.2.1', 'Mozilla/5.0 Gecko/20100101 Firefox/140.0', 'no_path'],
+    ['localhost.example', 'Mozilla/5.0 Gecko/20100101 Firefox/140.0', 'no_path'],
+  ]) {
+    const io = browser();
+    io.place = { host, agent };
+    const whys = [];
+    const link = createLink({ base: 'http://x/', channel: 'c9abcdefghijklmnopq0', key: '', io, on: { status: ({ why }) => whys.push(why), message() {}, stream() {}, channel() {} } });
+    link.start();
+    await io.pass(12_000);
+    assert.ok(whys.includes(wanted), `${host}: ${whys}`);
+    assert.ok(WHYS[wanted], wanted);
+  }
+});
 
 test('a car that says nothing on a link that lives is not dialled for half a minute', async () => {
   const { io, link, peer } = await open();
