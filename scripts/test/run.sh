@@ -6,12 +6,17 @@
 #   run NAME COMMAND...      a step: exit code 0 passed, 77 skipped (the reason is its last line), others failed
 #   sum                      the last lines; fails if a step did
 #
-# Runs in: test.sh, with $cache and $top set. Logs stay in $logs until the next run of this checkout.
+# Runs in: test.sh, with $cache and $top set. Logs stay in $logs until the next run of this checkout begins after this one.
 
 passed=0 failed=0 skipped=0 failures=()
 parts=$top/scripts/test
+# Each run of a checkout has its own, for there may be two at once; those of runs that are over make room.
 logs=$cache/logs/$(basename "$top")-$(cksum <<<"$top" | cut -d ' ' -f 1)
-rm -rf "$logs" && mkdir -p "$logs"
+for old in "$logs"/*; do
+    grep -qs test.sh "/proc/${old##*/}/cmdline" || rm -rf "$old"
+done
+logs=$logs/$$
+mkdir -p "$logs"
 seconds=$cache/step-seconds
 # choice: shorter steps need no word of comfort.
 quiet_s=10

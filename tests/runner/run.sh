@@ -71,6 +71,19 @@ check "the sum names what failed once more, and the last line counts" has "$work
     "failed in bad:" "test app::lock::tests::a_lock_that_is_held_is_refused" "2 passed, 1 failed, 1 skipped"
 check "what a run says of the time comes from the run before" grep -q '^slow ' "$work/cache/step-seconds"
 
+# Another run of the same checkout goes on, and one is over.
+two_at_once() {
+    local logs other
+    bash -c 'read -r' test.sh <> <(:) &
+    other=$!
+    logs=$(echo "$work"/cache/logs/*)
+    mkdir -p "$logs/$other" "$logs/0"
+    fake_run || true
+    kill "$other"
+    [ -d "$logs/$other" ] && [ ! -d "$logs/0" ]
+}
+check "two runs of a checkout at once leave each other's logs" two_at_once
+
 # A machine without apt, as prepare.sh sees it: all programs of this one but apt and the assembler.
 bare_path() {
     local folder file name
