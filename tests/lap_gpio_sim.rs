@@ -381,14 +381,17 @@ fn the_headers_chip_is_found_and_pulled_away_from_the_mark() {
             second_pin: None,
             active_high,
         };
-        assert_eq!(header::named_user(22), None);
+        assert_eq!(header::named_user(&[22, 23]), None);
         let mut lap = open(&settings).expect("the chip with a Pi's label");
         // Outputs on this pin would be its second user, and are refused.
-        assert_eq!(header::named_user(22).as_deref(), Some("spidercar lap"));
-        let refused = pins::nobody_has(22).expect_err("a pin in use").to_string();
+        let user = header::named_user(&[23, 22]);
+        assert_eq!(user, Some((22, "spidercar lap".to_owned())));
+        let refused = pins::nobody_has(&[22])
+            .expect_err("a pin in use")
+            .to_string();
         let wanted = "BCM 22 is in use by \"spidercar lap\": end that program";
         assert!(refused.starts_with(wanted), "{refused}");
-        pins::nobody_has(23).expect("a free pin");
+        pins::nobody_has(&[23]).expect("a free pin");
         assert!(lap.name().contains("pinctrl-bcm2711"), "{}", lap.name());
         assert_eq!(lap.levels().expect("levels"), [false, false]);
         // A wire that fell off: the pull resistor that we asked for decides.

@@ -26,7 +26,7 @@ use super::lasting::not_lasting;
 use super::lock::{Locks, OutputLock};
 use super::mailbox::Mailbox;
 use super::notify::Notify;
-use super::parts::actuators;
+use super::parts::{actuators, pins_are_free};
 use super::pulse::Pulse;
 use super::state_file::{Found, StateFile};
 use super::{Fatal, clock};
@@ -38,8 +38,8 @@ use crate::logic::failsafe::Health;
 use crate::logic::intent::Intent;
 use crate::logic::vehicle::Vehicle;
 
-/// How long the outputs may take for the first neutral. choice: a bus without an answer gives up after 20 ms a byte; a
-/// driver's person who waits for the page waits no longer.
+/// How long the outputs may take for the first neutral. choice: a bus without an answer gives up after some 20 ms, and a
+/// person who waits for the page waits no longer.
 const FIRST_NEUTRAL: Duration = Duration::from_secs(5);
 
 /// Who drives this car.
@@ -85,6 +85,7 @@ impl Chassis {
         let drive = with_learned(&config.drive, &found);
         let view = Arc::new(SimView::default());
         let faults = Faults::of(config);
+        pins_are_free(&drive.output)?;
         let outputs = actuators(&drive, &config.sim, &view)?;
         let now = clock::now();
         let mut vehicle = vehicle(config, person, &found);

@@ -138,6 +138,7 @@ fn report(lines: &Lines) -> Result<(), Fatal> {
 fn outputs(config: &Config, view: &Arc<SimView>) -> Finding {
     // A car that is driven is not put to neutral by somebody who looks at it.
     let _locks = Locks::take(&config.drive).map_err(|fatal| fatal.text)?;
+    parts::pins_are_free(&config.drive.output).map_err(|fatal| fatal.to_string())?;
     let (_, found) = chassis::found(&config.drive);
     let drive = chassis::with_learned(&config.drive, &found);
     let mut actuators =

@@ -51,10 +51,33 @@ pub fn actuators(
 /// The outputs of a real car.
 #[cfg(feature = "pi")]
 fn wires(wiring: &Wiring) -> Result<Box<dyn Actuators>, Fatal> {
-    crate::hal::pi::outputs(wiring).map_err(|err| {
-        let what = format!("drive.output = {:?}: {}", wiring.word(), chain(&err));
-        Fatal::new(Exit::HardwareMissing, what)
-    })
+    crate::hal::pi::outputs(wiring).map_err(|err| unusable(wiring, &err))
+}
+
+/// Whether nobody else has a pin of the outputs at the kernel: asked before a car is driven. Neutral is written without: it
+/// may always be, also on a pin that somebody took while the car was driven.
+///
+/// # Errors
+/// Who has which one.
+#[cfg(feature = "pi")]
+pub fn pins_are_free(wiring: &Wiring) -> Result<(), Fatal> {
+    let pins: Vec<u8> = wiring.pins().into_iter().map(|(pin, _)| pin).collect();
+    crate::hal::pi::pins::nobody_has(&pins).map_err(|err| unusable(wiring, &err))
+}
+
+#[cfg(feature = "pi")]
+fn unusable(wiring: &Wiring, err: &crate::hal::pi::OpenError) -> Fatal {
+    let what = format!("drive.output = {:?}: {}", wiring.word(), chain(err));
+    Fatal::new(Exit::HardwareMissing, what)
+}
+
+/// Without real outputs there are no pins.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "pi"))]
+pub const fn pins_are_free(_: &Wiring) -> Result<(), Fatal> {
+    Ok(())
 }
 
 #[cfg(not(feature = "pi"))]

@@ -8,6 +8,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
+use super::schema::Id;
 use super::words::{LapRule, NeutralKind, Output, PwmKind};
 
 /// What the setpoint is written to (`drive.output`), with what it needs.
@@ -24,6 +25,39 @@ pub enum Wiring {
 }
 
 impl Wiring {
+    /// The pins that the outputs use, with the key of each.
+    #[must_use]
+    pub fn pins(&self) -> Vec<(u8, Id)> {
+        match self {
+            Self::Sim => Vec::new(),
+            Self::Pca9685(pca) => {
+                let enable = pca.enable_pin.map(|pin| (pin, Id::PcaEnablePin));
+                enable.into_iter().collect()
+            }
+            Self::Pwm(pwm) => vec![
+                (pwm.throttle_pin, Id::PwmThrottlePin),
+                (pwm.steering_pin, Id::PwmSteeringPin),
+            ],
+            Self::Hbridge(bridge) => {
+                let mut pins = vec![
+                    (bridge.motor.forward_pin, Id::HbridgeForwardPin),
+                    (bridge.motor.reverse_pin, Id::HbridgeReversePin),
+                    (bridge.motor.speed_pin, Id::HbridgeSpeedPin),
+                ];
+                pins.extend(bridge.enable_pin.map(|pin| (pin, Id::HbridgeEnablePin)));
+                match bridge.steering {
+                    HbridgeSteering::Servo { pin, .. } => pins.push((pin, Id::HbridgeServoPin)),
+                    HbridgeSteering::Skid(right) => pins.extend([
+                        (right.forward_pin, Id::HbridgeRightForwardPin),
+                        (right.reverse_pin, Id::HbridgeRightReversePin),
+                        (right.speed_pin, Id::HbridgeRightSpeedPin),
+                    ]),
+                }
+                pins
+            }
+        }
+    }
+
     /// The word of `drive.output`.
     #[must_use]
     pub const fn word(&self) -> &'static str {

@@ -324,6 +324,26 @@ def stops(report: Checks, begin: Callable[[], Scene]) -> None:
             return at
 
         while_driving(begin, kill)
+    with report.check("a pin that somebody took meanwhile: `run` names him, `spidercar neutral` makes all pins low all the same"):
+
+        def kill_and_take(scene: Scene) -> float:
+            scene.car.signal("KILL")
+            at = time.monotonic()
+            # Its lap sensor has the pin at the kernel, whatever it is wired to.
+            car = ("drive.output=sim", "spider.url=local", "local.port=0", "local.tls_port=0")
+            sets = (*car, "lap.kind=magnetic", f"lap.pin={FORWARD_PIN}")
+            options = " ".join(f"--set {one}" for one in sets)
+            (holder,) = scene.pi.check(f"setsid spidercar run --config /etc/spidercar/spidercar.toml {options} >/tmp/holder.log 2>&1 & echo $!")
+            config = "--config /etc/spidercar/spidercar.toml --set spider.url=local --set local.port=0 --set local.tls_port=0"
+            named = f'grep -q \'BCM {FORWARD_PIN} is in use by "spidercar lap"\' /tmp/second.log'
+            # Until it has the pin, a second car may start: it is ended.
+            scene.pi.check(f"until timeout 3 spidercar run {config} >/tmp/second.log 2>&1; {named}; do usleep 100000; done")
+            scene.pi.check("spidercar neutral --config /etc/spidercar/spidercar.toml 2>/tmp/neutral.log")
+            low(scene.pi)
+            scene.pi.check(f"while [ -d /proc/{holder} ]; do kill -KILL {holder}; usleep 20000; done 2>/dev/null")
+            return at
+
+        while_driving(begin, kill_and_take)
 
 
 def brake(report: Checks, begin: Callable[[], Scene]) -> None:

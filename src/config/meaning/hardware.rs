@@ -177,7 +177,7 @@ impl Meaning<'_> {
             lap,
             battery,
         } = std::mem::take(&mut self.parts);
-        let mut used = wiring.as_ref().map(pins_of).unwrap_or_default();
+        let mut used = wiring.as_ref().map(Wiring::pins).unwrap_or_default();
         if let Some(lap) = lap.filter(|lap| lap.chip.is_none()) {
             used.push((lap.pin, Id::LapPin));
             used.extend(lap.second_pin.map(|pin| (pin, Id::LapSecondPin)));
@@ -208,38 +208,6 @@ impl Meaning<'_> {
         {
             let what = "two chips cannot have one address; solder a bridge on one of them";
             self.clash(Id::BatteryAddress, Id::PcaAddress, what);
-        }
-    }
-}
-
-/// The pins that the outputs use, with the key of each.
-fn pins_of(wiring: &Wiring) -> Vec<(u8, Id)> {
-    match wiring {
-        Wiring::Sim => Vec::new(),
-        Wiring::Pca9685(pca) => {
-            let enable = pca.enable_pin.map(|pin| (pin, Id::PcaEnablePin));
-            enable.into_iter().collect()
-        }
-        Wiring::Pwm(pwm) => vec![
-            (pwm.throttle_pin, Id::PwmThrottlePin),
-            (pwm.steering_pin, Id::PwmSteeringPin),
-        ],
-        Wiring::Hbridge(bridge) => {
-            let mut pins = vec![
-                (bridge.motor.forward_pin, Id::HbridgeForwardPin),
-                (bridge.motor.reverse_pin, Id::HbridgeReversePin),
-                (bridge.motor.speed_pin, Id::HbridgeSpeedPin),
-            ];
-            pins.extend(bridge.enable_pin.map(|pin| (pin, Id::HbridgeEnablePin)));
-            match bridge.steering {
-                HbridgeSteering::Servo { pin, .. } => pins.push((pin, Id::HbridgeServoPin)),
-                HbridgeSteering::Skid(right) => pins.extend([
-                    (right.forward_pin, Id::HbridgeRightForwardPin),
-                    (right.reverse_pin, Id::HbridgeRightReversePin),
-                    (right.speed_pin, Id::HbridgeRightSpeedPin),
-                ]),
-            }
-            pins
         }
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Outputs go through registers (rppal), which ask nobody; a line that another program or an overlay has taken at the
-//! kernel would get two writers. So the kernel is asked first.
+//! kernel would get two writers. So the kernel is asked before a car is driven, and not before neutral is written.
 //!
 //! *Invariants:* nothing is taken by looking. What cannot be found out, for there is no such chip or it may not be opened, is
 //! no reason to stand.
@@ -51,42 +51,52 @@ pub(super) fn choose(chips: &[Labelled]) -> Option<&Path> {
     Some(path)
 }
 
+/// By what name somebody has a line of a chip, if anybody has; the kernel may have it without one.
+fn consumer(chip: &Chip, offset: u32) -> Option<String> {
+    let info = chip.line_info(offset).ok().filter(|info| info.used)?;
+    Some(info.consumer)
+}
+
 /// Who has a line of a chip, if anybody.
 pub(super) fn user(chip: &Chip, offset: u32) -> Option<String> {
-    let info = chip.line_info(offset).ok().filter(|info| info.used)?;
-    Some(if info.consumer.is_empty() {
+    let name = consumer(chip, offset)?;
+    Some(if name.is_empty() {
         "the kernel".to_owned()
     } else {
-        format!("\"{}\"", info.consumer)
+        format!("\"{name}\"")
     })
 }
 
-/// The program or driver that has taken a pin of the header by name, if one has.
+/// The first of these pins of the header that a program or driver has taken by name, and the name.
 ///
 /// A line without a name is one that the kernel keeps from this interface, which says nothing of a writer.
 #[must_use]
-pub fn named_user(pin: u8) -> Option<String> {
+pub fn named_user(pins: &[u8]) -> Option<(u8, String)> {
     let chips = chips();
     let chip = Chip::from_path(choose(&chips.found)?).ok()?;
-    let info = chip.line_info(pin.into()).ok().filter(|info| info.used)?;
-    (!info.consumer.is_empty()).then_some(info.consumer)
+    pins.iter().find_map(|pin| {
+        let name = consumer(&chip, (*pin).into())?;
+        (!name.is_empty()).then_some((*pin, name))
+    })
+}
+
+/// Chips with these labels, for tests.
+#[cfg(test)]
+pub(super) fn labelled(labels: &[&str]) -> Vec<Labelled> {
+    (0..)
+        .zip(labels)
+        .map(|(n, label)| {
+            (
+                PathBuf::from(format!("/dev/gpiochip{n}")),
+                (*label).to_owned(),
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn chips(labels: &[&str]) -> Vec<Labelled> {
-        (0..)
-            .zip(labels)
-            .map(|(n, label)| {
-                (
-                    PathBuf::from(format!("/dev/gpiochip{n}")),
-                    (*label).to_owned(),
-                )
-            })
-            .collect()
-    }
 
     #[test]
     fn the_headers_chip_is_found_by_its_label() {
@@ -106,7 +116,7 @@ mod tests {
             (vec![], None),
         ] {
             let wanted = wanted.map(|n| PathBuf::from(format!("/dev/gpiochip{n}")));
-            assert_eq!(choose(&chips(&labels)), wanted.as_deref(), "{labels:?}");
+            assert_eq!(choose(&labelled(&labels)), wanted.as_deref(), "{labels:?}");
         }
     }
 }

@@ -69,12 +69,12 @@ pub fn output_high(gpio: &Gpio, pin: u8) -> Result<OutputPin, OpenError> {
     Ok(kept(take(gpio, pin)?.into_output_high()))
 }
 
-/// Whether a pin is free at the kernel. Registers ask nobody: its other user would write it, too.
+/// Whether pins are free at the kernel. Registers ask nobody: another user would write them, too.
 ///
 /// # Errors
-/// A program or a driver has it; which one.
-pub fn nobody_has(pin: u8) -> Result<(), OpenError> {
-    let Some(user) = header::named_user(pin) else {
+/// A program or a driver has one; which one.
+pub fn nobody_has(pins: &[u8]) -> Result<(), OpenError> {
+    let Some((pin, user)) = header::named_user(pins) else {
         return Ok(());
     };
     Err(OpenError::Device {
@@ -87,7 +87,6 @@ pub fn nobody_has(pin: u8) -> Result<(), OpenError> {
 }
 
 fn take(gpio: &Gpio, pin: u8) -> Result<Pin, OpenError> {
-    nobody_has(pin)?;
     gpio.get(pin).map_err(|source| OpenError::Device {
         what: format!("BCM {pin} cannot be used"),
         source: Box::new(source),

@@ -2,21 +2,9 @@
 
 use super::*;
 
-fn chips(labels: &[&str]) -> Vec<Labelled> {
-    (0..)
-        .zip(labels)
-        .map(|(n, label)| {
-            (
-                PathBuf::from(format!("/dev/gpiochip{n}")),
-                (*label).to_owned(),
-            )
-        })
-        .collect()
-}
-
 #[test]
 fn a_board_without_the_chip_is_told_what_there_is() {
-    let text = missing(&chips(&["gpio-mockup-A"])).to_string();
+    let text = missing(&header::labelled(&["gpio-mockup-A"])).to_string();
     assert_eq!(
         text,
         "lap sensor: the GPIO chip of a Raspberry Pi's header: not found; there is /dev/gpiochip0 (gpio-mockup-A); set \
