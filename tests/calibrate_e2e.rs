@@ -365,8 +365,5 @@ async fn a_folder_that_cannot_be_written_is_a_warning_and_the_car_drives() {
         car.last().is_some_and(|last| last.throttle_us == 1510)
     })
     .await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }

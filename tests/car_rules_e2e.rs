@@ -164,10 +164,7 @@ async fn question_23_media_that_outlives_signalling_goes_on_driving() {
     let car = Car::at("keep", &proxy.url(), &[]);
     car.program.logged("link up").await;
     let mut operator = Operator::connect(&spider.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     proxy.cut();
     let before = writes(&car.actuators).len();
     operator

@@ -9,10 +9,7 @@ use std::sync::atomic::Ordering;
 async fn a_viewer_arms_drives_and_releases() {
     let car = Car::local("drive", &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     operator
         .drive_until(0, "neutral after the release", || car.is_neutral())
         .await;
@@ -32,19 +29,13 @@ async fn a_viewer_that_falls_silent_leaves_a_car_at_neutral_and_can_take_over_ag
     let car = Car::local("silence", &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
     car.undisturbed(async || {
-        operator.take_over().await;
-        operator
-            .drive_until(400, "the car to move", || car.moves())
-            .await;
+        operator.move_off(&car).await;
         car.until_neutral().await; // nothing is sent any more
         let last = car.last().expect("there are writes");
         assert_eq!(last.cause, "silence", "{last:?}");
     })
     .await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,10 +66,7 @@ async fn stop_is_latched_until_somebody_arms_again() {
     let car = Car::local("stop", &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
     car.undisturbed(async || {
-        operator.take_over().await;
-        operator
-            .drive_until(400, "the car to move", || car.moves())
-            .await;
+        operator.move_off(&car).await;
         operator.send("stream", r#"{"stop":{}}"#).await;
         operator
             .hold_until(400, "neutral although the throttle is held", || {
@@ -102,10 +90,7 @@ async fn stop_is_latched_until_somebody_arms_again() {
         assert_eq!(car.last().expect("writes").cause, "stop");
     })
     .await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,19 +7,13 @@ use harness::{Car, Folder, Operator, Program, last_write, spider, until, writes}
 async fn moving_car(name: &str) -> (Car, Operator) {
     let car = Car::local(name, &[]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     (car, operator)
 }
 
 async fn drive_again(car: &Car, url: &str) {
     let mut operator = Operator::connect(url).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    operator.move_off(car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,10 +30,7 @@ async fn a_spider_that_is_killed_leaves_neutral_and_a_new_one_drives() {
     let car = Car::at("spider-killed-car", &spider.url(), &[]);
     car.program.logged("link up").await;
     let mut operator = Operator::connect(&spider.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     spider.child.kill().expect("ours");
     spider.wait();
     car.until_neutral().await;
@@ -86,10 +77,7 @@ async fn a_stopped_process_that_is_continued_does_not_go_on_where_it_was() {
             .all(|write| write.throttle_us <= 1500 + 500 && write.cause != "drive"),
         "{after:?}"
     );
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }
 
 /// A car that is being driven when a part of it fails, and is driven again without a restart.
@@ -97,10 +85,7 @@ async fn survives(fault: &str, said: &str) {
     let set = format!("sim.faults={fault}@1500");
     let mut car = Car::local(fault, &[&set]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     operator
         .drive_until(400, said, || car.program.text().contains(said))
         .await;
@@ -175,10 +160,7 @@ async fn a_panic_of_telemetry_does_not_stop_the_car_and_heals() {
 async fn a_panic_of_the_control_thread_ends_the_process_at_neutral() {
     let mut car = Car::local("control-panic", &["sim.faults=control-panic@1500"]);
     let mut operator = Operator::connect(&car.program.url()).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
     let said = "sim.faults: control-panic";
     operator
         .drive_until(400, said, || car.program.text().contains(said))

@@ -15,6 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 
+use harness::netns::Namespace;
 use harness::{CHANNEL, PATIENCE, until};
 use spidercar::net::signalling::Socket;
 use spidercar::peer::{PeerEvent, PeerOptions, build};
@@ -40,15 +41,11 @@ struct Sender {
 }
 
 impl Sender {
-    fn send(neighbour: Option<u32>, port: u16, what: &[&str]) -> Self {
-        let mut command = match neighbour {
-            Some(pid) => {
-                let mut command = Command::new("nsenter");
-                command.args(["-t", &pid.to_string(), "-n", "--", "python3"]);
-                command
-            }
-            None => Command::new("python3"),
-        };
+    fn send(neighbour: Option<&Namespace>, port: u16, what: &[&str]) -> Self {
+        let mut command = neighbour.map_or_else(
+            || Command::new("python3"),
+            |neighbour| neighbour.command("python3"),
+        );
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/stun.py");
         command.args([script, HERE, &port.to_string()]).args(what);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -91,25 +88,19 @@ fn in_a_namespace(name: &str) {
     assert!(status.is_ok_and(|status| status.success()), "{name}");
 }
 
-/// A neighbour on the same network; the process that holds its namespace.
-fn neighbour() -> Ended {
-    run("ip link set lo up");
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--", "sh", "-c", "echo ready; exec sleep 600"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("unshare");
-    let out = child.stdout.take().expect("a pipe");
-    let ready = BufReader::new(out).lines().next();
-    assert_eq!(ready.and_then(Result::ok).as_deref(), Some("ready"));
-    let pid = child.id();
+/// A neighbour on the same network, in a namespace of its own.
+async fn neighbour() -> Namespace {
+    let there = Namespace::new().await.expect("this one is in one");
     run(&format!(
-        "ip link add here type veth peer name there netns {pid}
+        "ip link set lo up
+         ip link add here type veth peer name there netns {}
          ip address add {HERE}/24 dev here
-         ip link set here up
-         nsenter -t {pid} -n -- ip link set lo up
-         nsenter -t {pid} -n -- ip address add 192.0.2.9/24 dev there
-         nsenter -t {pid} -n -- ip link set there up"
+         ip link set here up",
+        there.id()
     ));
-    Ended(child)
+    there.ip("address add 192.0.2.9/24 dev there");
+    there.ip("link set there up");
+    there
 }
 
 /// The answer to a viewer that only wants telemetry, and the user name for checks of it.
@@ -164,8 +155,8 @@ async fn a_spider_for_this_computer_alone_answers_at_the_cards_address_and_to_no
             "a_spider_for_this_computer_alone_answers_at_the_cards_address_and_to_nobody_outside",
         );
     }
-    let there = neighbour();
-    let outside = Some(there.0.id());
+    let there = neighbour().await;
+    let outside = Some(&there);
     let spider = Spider::start(SpiderOptions {
         port: 0,
         tls_port: 0,

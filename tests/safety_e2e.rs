@@ -36,10 +36,7 @@ async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
         after.iter().all(|write| write.throttle_us == 1500),
         "the thread that came back moved the car by an old decision: {after:?}"
     );
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,10 +70,7 @@ async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
     car.program.logged("nothing at all has arrived").await;
     spider.signal("-CONT");
     let mut again = Operator::connect(&spider.url()).await;
-    again.take_over().await;
-    again
-        .drive_until(400, "the car to move again", || car.moves())
-        .await;
+    again.move_off(&car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,9 +84,7 @@ async fn the_wheel_is_handed_over_with_neutral_between_and_to_nobody_else() {
     );
     (bob.lease, eve.lease) = (2, 3);
     car.undisturbed(async || {
-        ann.take_over().await;
-        ann.drive_until(400, "the car to move", || car.moves())
-            .await;
+        ann.move_off(&car).await;
         // Bob asks, Eve tries to arm: Ann drives on, and sees who asks.
         while ann.number("asker") != Some(2) {
             ann.keep_driving(400, 0).await;
@@ -150,10 +142,7 @@ async fn a_car_can_refuse_drivers_without_a_lease() {
             .iter()
             .all(|write| write.throttle_us == 1500)
     );
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(&car).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,16 +229,10 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
     let mut car = Car::local("recorded", &[&set]);
     for cause in ["silence", "stop"] {
         let mut operator = Operator::connect(&car.program.url()).await;
-        operator.take_over().await;
-        operator
-            .drive_until(400, "the car to move", || car.moves())
-            .await;
+        operator.move_off(&car).await;
         if cause == "stop" {
             car.undisturbed(async || {
-                operator.take_over().await;
-                operator
-                    .drive_until(400, "the car to move", || car.moves())
-                    .await;
+                operator.move_off(&car).await;
                 operator.send("stream", r#"{"stop":{}}"#).await;
                 // Not before it has arrived: a peer that goes takes what it has not sent with it.
                 until("the stop in the actuator log", || {

@@ -190,7 +190,6 @@ struct Running {
 impl Running {
     fn run(&mut self, stop: &AtomicBool, begun: &SyncSender<()>) -> ControlEnd {
         self.neutral(Cause::Start);
-        self.pulse.beat(clock::now()); // outputs may be slow to open
         let _ = begun.try_send(()); // room for one, and nobody else sends
         // After that: what it has to say may wait for whoever reads the log.
         realtime::raise("control", realtime::CONTROL_PRIORITY);

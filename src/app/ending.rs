@@ -9,7 +9,8 @@
 //! before: outputs, locks and ports, so that the next program can have them. What a hung driver keeps for good, only power
 //! off gives back.
 //!
-//! Invariants: neutral is written before anything here ends the process ([`super::run`]); nothing here waits for a part.
+//! Invariants: neutral is written before anything here ends the process ([`super::run`]), but for outputs that have not taken
+//! the first one ([`super::chassis`]), where nothing else was ever written; nothing here waits for a part.
 //! Sources: `systemd.service(5)` (`Restart=`, `TimeoutStopSec=`), `board/shared/system/spidercar.service`.
 
 use std::io::Write;
@@ -79,7 +80,7 @@ pub fn limit(board: &Arc<Board>) {
             let ms = LIMIT.as_millis();
             tracing::error!(
                 under_way,
-                "the end takes longer than {ms} ms, so it is cut short; the outputs were put to neutral first"
+                "the end takes longer than {ms} ms, so it is cut short; nothing but neutral was written since it began"
             );
             std::process::exit(Exit::HardwareMissing.code().into());
         });

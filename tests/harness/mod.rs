@@ -303,10 +303,7 @@ impl Car {
 /// A new driver takes over, moves the car and lets it go.
 pub async fn drives(car: &Car, url: &str) {
     let mut operator = Operator::connect(url).await;
-    operator.take_over().await;
-    operator
-        .drive_until(400, "the car to move", || car.moves())
-        .await;
+    operator.move_off(car).await;
     operator
         .drive_until(0, "neutral after the release", || car.is_neutral())
         .await;

@@ -49,6 +49,11 @@ impl Namespace {
         Some((near, far))
     }
 
+    /// The process that holds it.
+    pub fn id(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A command that runs inside.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use super::{CHANNEL, PATIENCE, until};
+use super::{CHANNEL, Car, PATIENCE, until};
 
 /// The lease id that this operator drives with.
 pub const LEASE: u32 = 4711;
@@ -275,6 +275,13 @@ impl Operator {
     pub async fn keep_driving(&mut self, throttle: i32, steering: i32) {
         self.heal().await;
         self.drive(throttle, steering).await;
+    }
+
+    /// Takes the car over and drives until it moves.
+    pub async fn move_off(&mut self, car: &Car) {
+        self.take_over().await;
+        self.drive_until(400, "the car to move", || car.moves())
+            .await;
     }
 
     async fn heal(&mut self) {

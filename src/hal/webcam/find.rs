@@ -83,14 +83,9 @@ pub(super) fn all(devices: &Devices) -> (Vec<Found>, Vec<String>) {
         Err(error) => troubles.push(format!("/dev: {error}")),
     }
     // By the port, not by the number, which is whoever answered first at this start. Several nodes of one camera stay in order.
-    found.sort_by(|one: &Found, other| {
-        let place = |one: &Found| {
-            (
-                !one.capability.bus.starts_with("usb-"),
-                one.capability.bus.clone(),
-            )
-        };
-        place(one).cmp(&place(other))
+    found.sort_by_cached_key(|one: &Found| {
+        let bus = &one.capability.bus;
+        (!bus.starts_with("usb-"), bus.clone())
     });
     (found, troubles)
 }

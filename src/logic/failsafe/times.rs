@@ -141,8 +141,8 @@ impl FailsafeConfig {
         self.blind
     }
 
-    /// Least time between two pictures with which this car cannot be driven: a healthy picture is as old as the time until
-    /// the next one and its way together, just before the next one comes.
+    /// Longest time between two pictures with which this car can be driven: just before the next one comes, a healthy picture
+    /// is as old as that time and its way together.
     #[must_use]
     pub const fn longest_picture(&self) -> Duration {
         self.blind.saturating_sub(Self::PICTURE_WAY)

@@ -99,9 +99,10 @@ fn publish(
 
 fn subscribe(
     channel: &Arc<Channel>,
-    (request, options): (&Request, &SpiderOptions),
     codec: Option<Codec>,
     offered: Vec<Codec>,
+    request: &Request,
+    options: &SpiderOptions,
 ) -> Result<Place, End> {
     if channel.uplink().is_none() && options.faults.has(Fault::NeedPublisher) {
         return Err("fault: no publisher yet"); // rule 19
@@ -151,7 +152,7 @@ impl Session {
         // The place first: a client that may not join costs no peer.
         let place = match request.role {
             Role::Publisher => publish(&channel, codec, &request, &options)?,
-            Role::Subscriber => subscribe(&channel, (&request, &options), codec, offered)?,
+            Role::Subscriber => subscribe(&channel, codec, offered, &request, &options)?,
         };
         let peer_options = PeerOptions {
             ice_servers: Vec::new(),
