@@ -124,10 +124,7 @@ class Scene:
         """Drives like `first`, and records what `then` does to a car that was live all the time."""
         for _ in range(ATTEMPTS):
             self.driver.drive(*first)
-            self.driver.until(
-                lambda car: car["state"] == LIVE and (car["throttle"], car["steering"]) == first, f"a live car at {first}"
-            )
-            drops = self.driver.drops
+            drops = self.live_at(first)
             with self.pi.record() as record:
                 then()
             # A stop at the very end of the record is told after it.
@@ -136,6 +133,18 @@ class Scene:
             if self.driver.drops == drops:
                 return record
         raise TimeoutError(f"the car does not stay live; {self.driver.drops} stops: {self.driver.car}")
+
+    def live_at(self, wish: tuple[int, int]) -> int:
+        """Waits for a live car that does this; how often it had stopped by the very telemetry that says so."""
+        drops = 0
+
+        def is_there(car: dict) -> bool:
+            nonlocal drops
+            drops = self.driver.drops
+            return car["state"] == LIVE and (car["throttle"], car["steering"]) == wish
+
+        self.driver.until(is_there, f"a live car at {wish}")
+        return drops
 
     def close(self) -> None:
         """Ends all of it."""

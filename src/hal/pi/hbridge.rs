@@ -7,7 +7,7 @@
 //!            forward  reverse  speed                  order of the writes
 //!   coast      0        0       0        to neutral:   speed 0, then the pins
 //!   brake      1        1      full      to a motion:  speed 0, other pin low, this pin high, speed
-//!   forward    1        0      duty
+//!   forward    1        0      duty      a brake kept:  all as they are, so that the motor is held without a gap
 //!   reverse    0        1      duty      forward ─▶ off ──dead time──▶ reverse, never at once
 //!
 //!   skid:  left  = t * (1 - 2s) for a turn to the left (s > 0), right = t;  and mirrored
@@ -67,6 +67,8 @@ pub struct HalfBridge<O, P> {
     speed: P,
     dead_time: Duration,
     state: State,
+    /// Both pins are high and the speed is full, by writes of which none failed.
+    is_braked: bool,
 }
 
 impl<O, P> HalfBridge<O, P>
@@ -83,6 +85,7 @@ where
             speed,
             dead_time,
             state: State::Off(Uptime::ZERO, None),
+            is_braked: false,
         }
     }
 
@@ -119,6 +122,7 @@ where
         let duty = u16::try_from(duty).unwrap_or(u16::MAX); // at most max_duty_cycle
         let is_turned = self.state == State::Driven(direction);
         self.state = State::Driven(direction);
+        self.is_braked = false;
         let stopped = if is_turned { Ok(()) } else { self.set_speed(0) };
         let (this, other) = match direction {
             Direction::Forward => (&mut self.forward, &mut self.reverse),
@@ -137,7 +141,9 @@ where
         if let State::Driven(direction) = self.state {
             self.state = State::Off(now, Some(direction));
         }
-        let stopped = self.set_speed(0);
+        // False while it is written: whoever panics or fails in here leaves pins in doubt.
+        let is_kept = std::mem::take(&mut self.is_braked) && neutral == NeutralKind::Brake;
+        let stopped = if is_kept { Ok(()) } else { self.set_speed(0) };
         let (forward, reverse, speed) = match neutral {
             NeutralKind::Coast => (self.forward.set_low(), self.reverse.set_low(), Ok(())),
             NeutralKind::Brake => {
@@ -148,7 +154,9 @@ where
         stopped
             .and(forward.map_err(pin))
             .and(reverse.map_err(pin))
-            .and(speed)
+            .and(speed)?;
+        self.is_braked = neutral == NeutralKind::Brake;
+        Ok(())
     }
 
     fn set_speed(&mut self, duty: u16) -> Result<(), Source> {

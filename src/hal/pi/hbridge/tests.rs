@@ -112,6 +112,43 @@ fn neutral_takes_the_speed_away_first_and_lets_go_or_brakes() {
     }
 }
 
+/// Neutral is written again and again. Measured on the emulated Pi: each time the speed pin of a braking car went low.
+#[test]
+fn a_brake_that_is_kept_never_lets_the_motor_go() {
+    let record = Record::default();
+    let left = motor(["lf", "lr", "ls"], &record);
+    let right = motor(["rf", "rr", "rs"], &record);
+    let broken = Arc::clone(&left.speed.fails);
+    let mut bridge = Bridge::new(left, Steerer::Skid(right), None, NeutralKind::Brake);
+    put(&mut bridge, 0, 1500, 1500);
+    taken(&record);
+    let pins = ["lf", "lr", "ls", "rf", "rr", "rs"];
+    let kept = pins.map(|name| (name, if name.ends_with('s') { 10_000 } else { 1 }));
+    put(&mut bridge, 100, 1500, 1500);
+    assert_eq!(
+        taken(&record),
+        kept,
+        "all of it is written, and nothing is taken away"
+    );
+    put(&mut bridge, 200, 2000, 1750);
+    taken(&record);
+    put(&mut bridge, 220, 2000, 1750);
+    let inner = kept.first_chunk::<3>().unwrap();
+    assert!(
+        taken(&record).starts_with(inner),
+        "the inner side of a turn brakes"
+    );
+    // With a line in doubt the next brake begins at the beginning.
+    *broken.lock().unwrap() = true;
+    bridge
+        .put(Uptime::from_micros(300_000), setpoint(1500, 1500))
+        .unwrap_err();
+    *broken.lock().unwrap() = false;
+    taken(&record);
+    put(&mut bridge, 400, 1500, 1500);
+    assert_eq!(taken(&record).first(), Some(&("ls", 0)));
+}
+
 #[test]
 fn between_two_directions_both_pins_are_low_for_the_dead_time() {
     let record = Record::default();
