@@ -53,9 +53,10 @@ open_card() {
     local options=loop,offset=$root_at,sizelimit=$root_size refused name
     [ "$1" = rw ] || options=$options,ro,noload
     mkdir -p "$work/root" "$work/boot"
+    # Asked for, not read from the words of mount(8), which differ; in a container one may be named that is not there.
+    [ -b "$(losetup --find 2>/dev/null || true)" ] ||
+        fail "there is no loop device to mount a card with: modprobe loop; in a container, --privileged -v /dev:/dev; or start the board and use --host"
     if ! refused=$(mount -t ext4 -o "$options" "$card" "$work/root" 2>&1); then
-        losetup --find >/dev/null 2>&1 ||
-            fail "there is no loop device to mount a card with: modprobe loop; in a container, --privileged -v /dev:/dev; or start the board and use --host"
         fail "$card: the second partition cannot be mounted as ext4 ($refused)"
     fi
     # user-data is cloud-init's; not every image has it.
