@@ -123,7 +123,7 @@ environment=(
     "${profile[@]}"
 )
 # Inside is no git: the program's date is the commit's, as in a build outside (pack_viewer.rs).
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null || true)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -c safe.directory='*' -C "$top" log -1 --format=%ct 2>/dev/null || true)}
 for name in http_proxy https_proxy no_proxy CARGO_BUILD_JOBS CARGO_NET_OFFLINE SOURCE_DATE_EPOCH; do
     [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done

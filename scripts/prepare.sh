@@ -113,6 +113,8 @@ if [ "$what" = test ]; then
         echo "prepare: npm packages of the browser tests"
         (cd "$top/tests/browser" && npm ci --silent --no-audit --no-fund)
         cp "$top/tests/browser/package-lock.json" "$stamp"
+        # Root may prepare somebody else's checkout, who could not change it afterwards.
+        [ "$(id -u)" != 0 ] || chown -R --reference="$top" "$top/tests/browser/node_modules"
     fi
 fi
 # Cargo knows the same crate of two checkouts by nothing but the times of its files, so that one would run what the other

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Passes every test of the project, and installs what they need.
 #
-# Runs where: a developer's or CI machine (Debian or Ubuntu; root, for emulated machines and network namespaces).
+# Runs where: a developer's or CI machine (Debian or Ubuntu). Emulated machines and network namespaces need root: a user
+#             who may use sudo types the same, and is asked by it. What root makes is root's, outside of the checkout.
 # Needs:      a Rust toolchain; reachable package registries the first time.
-# Changes:    packages (see prepare.sh), the build folder, ${SPIDERCAR_CACHE:-~/.cache/spidercar}.
+# Changes:    packages (see prepare.sh), node_modules, ${SPIDERCAR_CACHE:-~/.cache/spidercar} (of who runs it).
 # Servers bind loopback; whatever is started is ended. One line a step, and what a step does once it takes longer than
 # 10 s; of a step that failed, the names and words of what failed in it. The last line is `N passed, N failed, N skipped`.
 # usage: test.sh [STEP...]   without steps: all of them, in this order; test.sh --list names them
@@ -11,19 +12,11 @@
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
-mkdir -p "$cache"
-export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
-# Tools that prepare.sh chose come first, then those of an administrator's folders, which a user's PATH may lack.
-export PATH=$cache/tools:$PATH:/usr/sbin:/sbin
-binary=$CARGO_TARGET_DIR/debug/spidercar
-# shellcheck source=scripts/test/run.sh
-. scripts/test/run.sh
-
 steps=(format clippy no-std docs deny shell runner unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine card newcomer)
+# Those that any user can run.
+rootless=(format no-std deny shell runner unit page)
 case "${1:-}" in
-    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
 esac
 
@@ -91,6 +84,33 @@ for step in "${steps[@]}"; do
         exit 2
     fi
 done
+for_root=()
+for step in "${steps[@]}"; do
+    case " ${rootless[*]} " in *" $step "*) ;; *) for_root+=("$step") ;; esac
+done
+if [ "$(id -u)" != 0 ] && [ "${#for_root[@]}" -gt 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "test.sh: network namespaces and emulated machines need root, and here is no sudo. Run it as root; these steps run" \
+            "without: scripts/test.sh ${rootless[*]}" >&2
+        exit 1
+    fi
+    echo "as root, by sudo: ${for_root[*]}"
+    # With the user's toolchain and settings, and with root's own home for whatever is made.
+    exec sudo --preserve-env --set-home env -u CARGO_HOME -u CARGO_TARGET_DIR PATH="$PATH" \
+        RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" "$top/scripts/test.sh" "${steps[@]}"
+fi
+
+cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
+mkdir -p "$cache"
+export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+# Tools that prepare.sh chose come first, then those of an administrator's folders, which a user's PATH may lack.
+export PATH=$cache/tools:$PATH:/usr/sbin:/sbin
+binary=$CARGO_TARGET_DIR/debug/spidercar
+export PYTHONDONTWRITEBYTECODE=1
+# shellcheck source=scripts/test/run.sh
+. scripts/test/run.sh
+
 # The program is built first where a step runs it: its own seconds are no step's.
 first=(prepare)
 case " ${steps[*]} " in *" power-cut "* | *" terminal "* | *" drive "* | *" interop "* | *" machine "* | *" card "*) first+=(build) ;; esac

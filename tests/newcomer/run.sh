@@ -56,14 +56,22 @@ flock 8
 work=$(mktemp -d "$shared/work-XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 
-# What is tried: a commit in a repository of its own, so that nothing that is not committed or staged is there.
+# What is tried: a commit in a repository of its own, so that nothing that is not committed or staged is there. The
+# checkout may be somebody else's (`sudo scripts/test.sh`): git is told so, and nothing is written into it, which its
+# owner could not change any more.
+ours() { git -c safe.directory='*' -C "$top" "$@"; }
+git init --quiet --bare "$work/repository"
+objects=$(ours rev-parse --path-format=absolute --git-path objects)
+cp "$(ours rev-parse --path-format=absolute --git-path index)" "$work/index"
+export GIT_INDEX_FILE=$work/index GIT_OBJECT_DIRECTORY=$work/repository/objects GIT_ALTERNATE_OBJECT_DIRECTORIES=$objects
 if [ -z "$commit" ]; then
-    commit=$(git -C "$top" stash create)
+    commit=$(ours stash create)
     [ -n "$commit" ] || commit=HEAD
 fi
-git init --quiet --bare "$work/repository"
+commit=$(ours rev-parse "$commit^{commit}")
 git -C "$work/repository" config receive.shallowUpdate true # CI may have no history
-git -C "$top" push --quiet "$work/repository" "$(git -C "$top" rev-parse "$commit^{commit}"):refs/heads/main"
+ours push --quiet "$work/repository" "$commit:refs/heads/main"
+unset GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
 git -C "$work/repository" symbolic-ref HEAD refs/heads/main
 chown -R 1000:1000 "$work/repository"
 chmod 755 "$work"
@@ -79,6 +87,7 @@ root_of() {
 }
 
 # What is made inside and worth keeping, for each release: other projects' crates, built. Keyed by what made them.
+# A newer release goes on from what an older one built, for programs of an older C library run there, not the other way.
 built_of() { echo "$shared/built-$1-$({ rustc -vV; cat "$top/Cargo.lock"; } | cksum | cut -d ' ' -f 1)"; }
 
 # Enters a root and runs inside.sh there. If this script ends, `unshare` does, and with it all that is inside and the mounts.
@@ -123,8 +132,13 @@ for kind in "${roots[@]}"; do
     root=$(root_of "$kind")
     built=$(built_of "$release")
     own=$work/$kind
-    mkdir -p "$own"/{upper,work,root} "$built" "$shared/cargo" "$shared/apt-$release/partial"
-    chown -R 1000:1000 "$built" "$shared/cargo"
+    if [ ! -d "$built" ] && [ -d "$(built_of bookworm)/first" ]; then
+        mkdir -p "$built"
+        cp -a "$(built_of bookworm)/first" "$built/"
+    fi
+    mkdir -p "$own"/{upper,work,root} "$built/first" "$shared/cargo" "$shared/apt-$release/partial"
+    chown 1000:1000 "$built"
+    chown -R 1000:1000 "$built/first" "$shared/cargo"
     if [ "$kind" != "$release" ]; then
         # In front of everything, as what somebody once put into /usr/local is.
         mkdir -p "$own/upper/usr/local/bin"

@@ -111,12 +111,33 @@ as_a_user_without_sudo() {
         >"$work/said-3" 2>&1; then return 1; fi
     has "$work/said-3" "this user is not root and has no sudo. As root:" "apt-get install --no-install-recommends nasm"
 }
+# Steps that need root: a user types the same command.
+steps_of_a_user() {
+    setpriv --reuid 1000 --regid 1000 --clear-groups env PATH="$work/bin" HOME="$work/home" RUSTUP_HOME=/toolchains CARGO_HOME=/mine \
+        bash "$work/scripts/test.sh" page e2e
+}
+root_steps_without_sudo() {
+    if steps_of_a_user >"$work/said-5" 2>&1; then return 1; fi
+    has "$work/said-5" "need root, and here is no sudo" "scripts/test.sh format "
+}
+root_steps_with_sudo() {
+    printf '#!/bin/sh\nprintf "%%s\\n" "$@"\n' >"$work/bin/sudo"
+    chmod 755 "$work/bin/sudo"
+    local code=0
+    steps_of_a_user >"$work/said-6" 2>&1 || code=$?
+    rm "$work/bin/sudo"
+    # Root finds the user's toolchain and his tools, and writes into a home of its own.
+    [ "$code" = 0 ] && has "$work/said-6" "as root, by sudo: e2e" --set-home CARGO_HOME "PATH=$work/bin" RUSTUP_HOME=/toolchains \
+        "$work/scripts/test.sh" page e2e
+}
 # The checkout may lie where only root can read.
 cp -r "$top/scripts" "$top/Cargo.toml" "$work/"
 if [ "$(id -u)" = 0 ]; then
     check "a user without sudo is told what root has to type" as_a_user_without_sudo
+    check "steps that need root, and no sudo: what runs without is named" root_steps_without_sudo
+    check "steps that need root run by sudo, with the user's toolchain" root_steps_with_sudo
 else
-    echo "NOT RUN a user without sudo is told what root has to type: only root can become that user"
+    echo "NOT RUN what a user with sudo and one without are told: only root can become that user"
 fi
 a_newer_rust() {
     sed -i 's/^rust-version = .*/rust-version = "9.99"/' "$work/Cargo.toml"
