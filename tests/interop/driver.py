@@ -9,7 +9,7 @@ Promises: metrics are kept as they came. Knows nothing of: which aiortc it runs 
 import json
 import time
 
-from checks import Scenario, until
+from checks import Scenario, expect, until
 from peers import Frames, Inbox, peer
 from programs import CHANNEL
 from signalling import Signalling
@@ -17,8 +17,10 @@ from signalling import Signalling
 NEUTRAL = '{"motion":{"key":"forward","value":0}}'
 
 
-# The `state` in telemetry of a car that obeys.
-LIVE = 1
+# States in telemetry of a car that obeys, and of one that waits for its driver's next word.
+LIVE, COASTING = 1, 2
+# Causes of a stop when nobody ran for a while: the driver was silent, or the control thread late, or watched and still.
+STOOD_STILL = (5, 11, 18)
 
 
 def motion(key: str, value) -> str:
@@ -26,15 +28,23 @@ def motion(key: str, value) -> str:
     return f'{{"motion":{{"key":"{key}","value":{value}}}}}'
 
 
-async def drive_forward(car, send, newest_state, value: int = 10, holds=None) -> None:
+async def drive_forward(car, send, newest_car, value: int = 10, holds=None) -> None:
     """Arms with a neutral command, then drives off, until the car goes forward or something else holds.
 
     The two must not come in one breath: the newest command counts, so a neutral one with another right behind it may
-    never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this.
+    never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this. It arms again
+    only a car that stopped because this computer stood still.
     """
+    was_driven = False
 
     def moving():
-        send(motion("forward", value) if newest_state() == LIVE else NEUTRAL)
+        nonlocal was_driven
+        told = newest_car() or {}
+        is_driven = told.get("state") in (LIVE, COASTING)
+        if was_driven and not is_driven:
+            expect(told["cause"] in STOOD_STILL, f"the car stopped by cause {told['cause']}: {told}")
+        was_driven = is_driven
+        send(motion("forward", value) if told.get("state") == LIVE else NEUTRAL)
         return (holds or car.is_forward)()
 
     await until(moving, "the car to drive")
@@ -86,14 +96,13 @@ class Driver:
         read = [json.loads(message) for box in inboxes for message in box.messages]
         return [one[group] for one in read if group in one]
 
-    def state(self) -> int | None:
-        """What the newest telemetry says of the car's state."""
-        told = self.metrics("car")
-        return max(told, key=lambda one: one["t_us"])["state"] if told else None
+    def car(self) -> dict | None:
+        """The newest telemetry of the car."""
+        return max(self.metrics("car"), key=lambda one: one["t_us"], default=None)
 
     async def drives(self, car) -> None:
         """Arms and drives off."""
-        await drive_forward(car, self.send, self.state)
+        await drive_forward(car, self.send, self.car)
 
     async def hears(self, group: str, condition=lambda value: True) -> dict:
         """Waits for a metric of a group."""

@@ -78,16 +78,16 @@ class Client:
 
         return await until(look, f"a metric of group {group}")
 
-    def state(self) -> int | None:
-        """What the newest telemetry says of the car's state."""
+    def car(self) -> dict | None:
+        """The newest telemetry of the car."""
         metric = self.channels.get("metric")
         read = (json.loads(message) for message in reversed(metric.messages if metric else []))
-        return next((one["car"]["state"] for one in read if "car" in one), None)
+        return next((one["car"] for one in read if "car" in one), None)
 
     async def drives(self, car, stream: Inbox | None = None, value: int = 10, holds=None) -> None:
         """Arms and drives off, over this channel or the car's own `stream`."""
         stream = stream or await self.channel("stream")
-        await drive_forward(car, stream.channel.send, self.state, value, holds)
+        await drive_forward(car, stream.channel.send, self.car, value, holds)
 
     async def drives_on(self, car, before: int) -> bool:
         """Whether it still goes forward as it did after its first `before` writes; one that only stood still with this

@@ -162,7 +162,7 @@ async def servers_channel(scenario: Scenario) -> None:
         await client.hears("pong", lambda value: value["id"] == 9)
         told = len(client.channels["metric"].messages)
         await until(lambda: len(client.channels["metric"].messages) >= told + 3, "three more metrics")
-        expect(client.state() != LIVE, "it is armed")
+        expect(client.car()["state"] != LIVE, "it is armed")
         expect(is_neutral(car.now()), f"{car.now()}")
 
 

@@ -16,7 +16,7 @@ from program import PATIENCE_S, Program, run, who_types_something_else_moves_not
 
 NEUTRAL = (1500, 1500)
 STILL, LEFT, RIGHT = "motor stand still", "Did they turn left?", "Did they turn right?"
-LATE = "the car stopped by itself: control_late; Space tries again"
+LATE = re.compile("the car stopped by itself: control_(late|stalled); Space tries again")
 FORWARD, REVERSE = "Did the wheels turn forward?", "Did the wheels turn backward?"
 # The guard's and the failsafe's time, and some for a busy machine.
 DEADMAN_S = 0.35
@@ -33,8 +33,8 @@ class Doctor(Program):
 
     def meanwhile(self):
         """A car that this computer did not run for a moment is late and stops; a person lets the movement begin again."""
-        late = self.said.find(LATE, self.answered)
-        asked = self.said.find("q: end  ", late) if late >= 0 else -1
+        late = LATE.search(self.said, self.answered)
+        asked = self.said.find("q: end  ", late.start()) if late else -1
         if asked >= 0:
             self.answered = asked
             print("      this computer stood still, and the car stopped: once more", flush=True)
