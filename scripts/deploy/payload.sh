@@ -22,6 +22,7 @@ check_program() {
 # Whether the car will film by libcamera: as its new configuration says, or the one that stays.
 wants_libcamera() {
     if [ -n "$board" ]; then
+        # What board/ and --set write; what stays on a car may be a maker's, see provision.sh.
         grep -q '^source = "libcamera"' "$payload/spidercar.toml"
     else
         [ "$has_csi_camera" = yes ]

@@ -45,7 +45,7 @@ if [ "${1:-}" = facts ] && [ $# = 2 ]; then
     echo "has_cloud_init=$([ -d "$root/etc/cloud" ] && echo yes || echo no)"
     # A key of root, or a user with a password: field 2 of shadow is neither empty, nor * nor locked.
     echo "has_login=$([ -s "$root/root/.ssh/authorized_keys" ] || grep -qE '^[^:]+:\$' "$root/etc/shadow" 2>/dev/null && echo yes || echo no)"
-    echo "has_csi_camera=$(grep -qs '^source = "libcamera"' "$root/etc/spidercar/spidercar.toml" && echo yes || echo no)"
+    echo "has_csi_camera=$(grep -qsE '^[[:space:]]*(camera[[:space:]]*\.[[:space:]]*)?source[[:space:]]*=[[:space:]]*["'"'"']libcamera["'"'"']' "$root/etc/spidercar/spidercar.toml" && echo yes || echo no)"
     exit 0
 fi
 [ $# = 4 ] || { usage >&2; exit 2; }

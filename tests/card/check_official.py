@@ -248,6 +248,13 @@ def libcamera(report: Checks, bench: Bench) -> None:
         sentence = bench.refused("wants libcamera.so.0.7 (package libcamera0.7)", *bench.options(card))
         expect("2026-06-18" in sentence and "libcamera.so.0.5" in sentence, sentence)
         report.say(sentence)
+    for line in ("source='libcamera' # mine", 'camera . source  =  "libcamera"', '\tsource = "libcamera"'):
+        with report.check(f"another libcamera: so is a car whose owner wrote {line!r}, when only its program is new"):
+            official.write(card, "etc/spidercar/spidercar.toml", f"# source = \"v4l\"\n{line}\n")
+            bench.refused("wants libcamera.so.0.7 (package libcamera0.7)", "--image", card, "--binary", bench.binary, "--yes")
+    with report.check("another libcamera: a line that is only a comment is none"):
+        official.write(card, "etc/spidercar/spidercar.toml", '# source = "libcamera"\nsource = "v4l"\n')
+        bench.good("--image", card, "--binary", bench.binary, "--yes")
     good = official.make(bench.folder / "good.img")
     with report.check("two programs of two builds are refused, and a CSI car without the second one"):
         bench.binary = program(bench.folder / "mixed", csi=b"spidercar 0.1.0 (source 99999999)")
