@@ -7,6 +7,7 @@
 
 import { readFileSync } from 'node:fs';
 import { launch, until } from './harness/browser.mjs';
+import { undisturbed } from './harness/course.mjs';
 import { standin } from './harness/standin.mjs';
 
 const NEUTRAL_US = Number(process.env.NEUTRAL_US ?? 1500);
@@ -42,6 +43,10 @@ async function check(what, body) {
   }
 }
 
+async function opened() {
+  await page.goto(base);
+  await page.waitForFunction(() => window.spidercar);
+}
 /** Arm with the key, when the car has no more to say against it. */
 async function arm() {
   await until('an armed car', async () => {
@@ -51,20 +56,27 @@ async function arm() {
   });
   await until('an open gate', async () => !(await read('state.helm.gated')));
 }
-/** Let go, arm, and hold again: what a driver does whose car stopped because its computer did not run for a moment. */
-const again = async () => { await page.keyboard.up('KeyW'); await arm(); await page.keyboard.down('KeyW'); };
-const throttleRises = (holdAgain = again) => until('throttle above neutral in the log', async () => {
-  const now = last();
-  if (now.throttle_us > NEUTRAL_US + 60) return now;
-  if (['control_late', 'control_stalled'].includes(now.cause)) {
-    console.log('        | this computer stood still, and the car stopped: armed again');
-    await holdAgain();
-  }
-  return false;
-});
+/** Nothing is held, no panel is open, the page has the driver's attention. */
+async function letGo() {
+  if (!(await page.evaluate('Boolean(window.spidercar)'))) await opened();
+  for (const key of ['KeyW', 'KeyA']) await page.keyboard.up(key);
+  await page.mouse.up();
+  await until('a closed panel', async () => { if (!(await read('bench.open'))) return true; await page.locator('#workshop-close').click({ timeout: 1000 }).catch(() => {}); return false; });
+  if (!(await read('state.helm.attentive'))) await page.mouse.click(640, 300);
+}
+/** A check that begins with an armed car, and does this first; anew where this computer stood still and cut it. */
+const driven = (what, begin, body) => check(what, () => undisturbed(() => writes().map(({ cause }) => cause), async () => {
+  await letGo();
+  await arm();
+  await begin();
+  return body();
+}));
+const throttleRises = () => until('throttle above neutral in the log', () => last().throttle_us > NEUTRAL_US + 60 && last());
+const holdW = async () => { await page.keyboard.down('KeyW'); return throttleRises(); };
+const nothing = async () => {};
 const throttleIsNeutral = () => until('neutral in the log', () => last().throttle_us === NEUTRAL_US && last());
 
-await check('the page opens', async () => { await page.goto(base); await page.waitForFunction(() => window.spidercar); });
+await check('the page opens', opened);
 await check('the first frame is painted', async () => {
   await until('a painted frame', () => read('frames.painted'), 15_000);
   return `${Math.round(await read('frames.firstAt'))} ms from navigation`;
@@ -91,15 +103,15 @@ await check('a key does nothing while disarmed', async () => {
   await page.keyboard.up('KeyW');
 });
 await check('Enter arms', arm);
-await check('holding W raises the throttle', async () => { await page.keyboard.down('KeyW'); return `${(await throttleRises()).throttle_us} µs`; });
-await check('the page shows the throttle', () => until('a rising figure', async () => Number(await page.textContent('#read-throttle')) > 10).then(() => undefined));
-await check('the page shows that we drive', () => until('Live', async () => (await page.textContent('#state-word')) === 'Live').then(() => undefined));
-await check('holding A steers', async () => {
+await driven('holding W raises the throttle', nothing, async () => `${(await holdW()).throttle_us} µs`);
+await driven('the page shows the throttle', holdW, () => until('a rising figure', async () => Number(await page.textContent('#read-throttle')) > 10).then(() => undefined));
+await driven('the page shows that we drive', holdW, () => until('Live', async () => (await page.textContent('#state-word')) === 'Live').then(() => undefined));
+await driven('holding A steers', holdW, async () => {
   await page.keyboard.down('KeyA');
   await until('steering off centre', () => last().steering_us !== 1500);
   await page.keyboard.up('KeyA');
 });
-await check('releasing W is neutral', async () => { await page.keyboard.up('KeyW'); await throttleIsNeutral(); });
+await driven('releasing W is neutral', holdW, async () => { await page.keyboard.up('KeyW'); await throttleIsNeutral(); });
 await check('inputs are sent inside their event', async () => {
   const waits = (await read('inputs')).map(({ inputAt, sentAt }) => sentAt - inputAt);
   if (waits.length === 0) throw new Error('no input was recorded');
@@ -109,37 +121,30 @@ await check('telemetry on the page changes', async () => {
   const before = await read('state.car.accepted');
   await until('more accepted commands', async () => (await read('state.car.accepted')) > before);
 });
-await check('a blur while holding W is neutral', async () => {
-  await page.keyboard.down('KeyW');
-  await throttleRises();
+await driven('a blur while holding W is neutral', holdW, async () => {
   await page.evaluate(() => window.dispatchEvent(new Event('blur')));
   await throttleIsNeutral();
   await page.keyboard.up('KeyW');
 });
-await check('and the wheel is taken again with a click', async () => {
+await check('a click gives the page attention again', async () => {
+  if (await read('state.helm.attentive')) throw new Error('it has it already');
   await page.mouse.click(640, 300);
   await until('attention', () => read('state.helm.attentive'));
-  await arm();
-  await page.keyboard.down('KeyW');
-  await throttleRises();
+});
+await driven('and the wheel is taken again', holdW, async () => {
   await page.keyboard.up('KeyW');
   await throttleIsNeutral();
 });
-await check('a thumb on the pad drives, and springs back', async () => {
+await driven('a thumb on the pad drives, and springs back', nothing, async () => {
   const box = await page.locator('#gauge-throttle').boundingBox();
-  const thumb = async () => {
-    await page.mouse.move(box.x + 8, box.y + 100);
-    await page.mouse.down();
-    await page.mouse.move(box.x + 8, box.y + 30, { steps: 4 });
-  };
-  await thumb();
-  await throttleRises(async () => { await page.mouse.up(); await arm(); await thumb(); });
+  await page.mouse.move(box.x + 8, box.y + 100);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 8, box.y + 30, { steps: 4 });
+  await throttleRises();
   await page.mouse.up();
   await throttleIsNeutral();
 });
-await check('Space stops while W is held, and stays stopped', async () => {
-  await page.keyboard.down('KeyW');
-  await throttleRises();
+await driven('Space stops while W is held, and stays stopped', holdW, async () => {
   await page.keyboard.press('Space');
   await throttleIsNeutral();
   await until('a latched stop', async () => (await carIs(STOPPED)) && ((await read('state.car.refusals')) & 4));
@@ -164,7 +169,8 @@ await check('the Stop button stops', async () => {
 });
 
 // Calibrating: the same car, its wheels up, one output at a time.
-const calibrating = fake ? async (what) => console.log(`SKIPPED  ${what}: the stand-in has no calibration`) : check;
+const calibrating = (with_) => (fake ? async (what) => console.log(`SKIPPED  ${what}: the stand-in has no calibration`) : with_);
+const [checked, tuned] = [calibrating(check), calibrating((what, body) => driven(what, wheelsUp, body))];
 const bench = (what) => read(`bench.${what}`);
 const pulseIs = (wanted) => until(`pulses ${JSON.stringify(wanted)} in the log`, () => Object.entries(wanted).every(([name, us]) => last()[name] === us) && last());
 const chip = (name) => page.locator('#workshop .chip', { hasText: name });
@@ -179,16 +185,14 @@ async function holdDown() {
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   await page.mouse.down();
 }
-await calibrating('the panel opens, and the controls count for nothing in it', async () => {
-  await arm();
-  await wheelsUp();
+await tuned('the panel opens, and the controls count for nothing in it', async () => {
   const accepted = await read('state.car.accepted');
   await page.keyboard.down('KeyW');
   await until('twenty more accepted commands', async () => (await read('state.car.accepted')) >= accepted + 20);
   await page.keyboard.up('KeyW');
   if (last().throttle_us !== NEUTRAL_US) throw new Error(`throttle moved: ${JSON.stringify(last())}`);
 });
-await calibrating('a pulse is out while it is held, and the page shows its microseconds live', async () => {
+await tuned('a pulse is out while it is held, and the page shows its microseconds live', async () => {
   await chip('First').click();
   const before = writes().length;
   await holdDown();
@@ -204,19 +208,19 @@ await calibrating('a pulse is out while it is held, and the page shows its micro
   if (moved.some(({ cause, steering_us: steering }) => cause !== 'calibrate' || steering !== 1500)) throw new Error(JSON.stringify(moved.slice(0, 3)));
   return `${us} and ${us + 10} µs`;
 });
-await calibrating('Revert gives up what was measured', async () => {
+await checked('Revert gives up what was measured', async () => {
   if (!(await bench('dirty'))) throw new Error('nothing was measured');
   await page.locator('#bench-revert').click();
   await until('a clean bench', async () => !(await bench('dirty')));
 });
-await calibrating('Save changes the car’s neutral, once it stands', async () => {
+await tuned('Save changes the car’s neutral, once it stands', async () => {
   await chip('Straight').click();
-  await page.locator('#bench-more-ten').click();
+  if ((await bench('pulses.steering_zero_us')) === 1500) await page.locator('#bench-more-ten').click();
   await page.locator('#bench-save').click();
   await pulseIs({ throttle_us: NEUTRAL_US, steering_us: 1510 });
   return until('the word that it is saved', async () => (await page.textContent('#bench-note')).startsWith('Saved') && page.textContent('#bench-note'));
 });
-await calibrating('Stop while a pulse is held is neutral, latched, and closes the panel', async () => {
+await tuned('Stop while a pulse is held is neutral, latched, and closes the panel', async () => {
   await chip('First').click();
   await holdDown();
   await until('a pulse', () => last().throttle_us > NEUTRAL_US + 20);
@@ -228,32 +232,27 @@ await calibrating('Stop while a pulse is held is neutral, latched, and closes th
   await page.locator('#workshop-button').click({ timeout: 1000 }).catch(() => {});
   if (await bench('open')) throw new Error('it can be opened without Arm');
 });
-await calibrating('Arm leaves the Stop, and a pulse can be held again', async () => {
-  await arm();
-  await wheelsUp();
+await tuned('Arm leaves the Stop, and a pulse can be held again', async () => {
   await holdDown();
   await until('a pulse', () => last().throttle_us > NEUTRAL_US + 20);
   await page.mouse.up();
   await pulseIs({ throttle_us: NEUTRAL_US });
 });
-await calibrating('Reset is the configuration’s neutral again, and the closed panel gives the controls back', async () => {
+await tuned('Reset is the configuration’s neutral again', async () => {
   await page.locator('#bench-reset').click();
   await pulseIs({ steering_us: 1500 });
   await until('nothing saved', () => bench('report').then((report) => report.saved === 0 && report.in_force === 1));
   await page.locator('#workshop-close').click();
   // The page lets the car go by itself after a Reset; telemetry tells of it a moment later.
   await until('a car that was let go', () => carIs(DISARMED));
-  await arm();
+});
+await calibrating(driven)('and the closed panel gives the controls back', nothing, async () => {
   if (await bench('open')) throw new Error('Enter opened the panel again');
-  await page.keyboard.down('KeyW');
-  await throttleRises();
+  await holdW();
   await page.keyboard.up('KeyW');
   await throttleIsNeutral();
 });
-await check('a page that goes away leaves a neutral car', async () => {
-  await arm();
-  await page.keyboard.down('KeyW');
-  await throttleRises();
+await driven('a page that goes away leaves a neutral car', holdW, async () => {
   await page.goto('about:blank');
   await throttleIsNeutral();
 });

@@ -14,7 +14,7 @@ import { firefox } from './harness/firefox.mjs';
 const NEUTRAL_US = 1500;
 const LIVE = 1;
 /** Causes in telemetry of a car whose computer, or whose driver's, stood still: armed again, and nothing else is. */
-const STOOD_STILL = [5, 11];
+const STOOD_STILL = [5, 11, 18];
 const { ADDRESS: address, ACTUATOR_LOG: log } = process.env;
 const written = () => JSON.parse(readFileSync(log, 'utf8').split('\n').at(-2));
 const desk = await desktop();

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   course ── ends well ───────────────────────────────────────────────▶ its value
-//!     ▲ └──── fails ─▶ the car's log tells of `control_late` since it began? ── no ──▶ fails
+//!     ▲ └──── fails ─▶ the log tells of `control_late` or `_stalled` since? ── no ──▶ fails
 //!     └──── yes: said, and done anew, at most ATTEMPTS times ◀────────── yes
 //! ```
 //!
@@ -38,7 +38,7 @@ pub async fn undisturbed<T>(program: &Program, mut course: impl AsyncFnMut() -> 
         let text = program.text();
         if !text
             .get(before..)
-            .is_some_and(|new| new.contains("control_late"))
+            .is_some_and(|new| new.contains("cause=\"control_"))
         {
             resume_unwind(failed);
         }

@@ -24,8 +24,8 @@ pub const LEASE: u32 = 4711;
 const LIVE: u64 = 1;
 const COASTING: u64 = 2;
 
-/// Causes of a stop when nobody ran for a while: the operator fell `silence`, or the car was `control_late`.
-const STOOD_STILL: [u64; 2] = [5, 11];
+/// Causes of a stop when nobody ran for a while: `silence` of the operator, `control_late`, `control_stalled`.
+const STOOD_STILL: [u64; 3] = [5, 11, 18];
 
 /// What an operator says again and again.
 #[derive(Clone, Copy, Debug)]

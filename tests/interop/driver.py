@@ -19,8 +19,8 @@ NEUTRAL = '{"motion":{"key":"forward","value":0}}'
 
 # States in telemetry of a car that obeys, and of one that waits for its driver's next word.
 LIVE, COASTING = 1, 2
-# Causes of a stop when nobody ran for a while: the driver was silent, or the control thread late, or watched and still.
-STOOD_STILL = (5, 11, 18)
+# Causes of a stop when nobody ran for a while: silence, control_late, control_stalled; a legacy driver's is legacy_age.
+STOOD_STILL = (5, 8, 11, 18)
 
 
 def motion(key: str, value) -> str:
@@ -28,8 +28,8 @@ def motion(key: str, value) -> str:
     return f'{{"motion":{{"key":"{key}","value":{value}}}}}'
 
 
-async def drive_forward(car, send, newest_car, value: int = 10, holds=None) -> None:
-    """Arms with a neutral command, then drives off, until the car goes forward or something else holds.
+async def drive(car, send, newest_car, command=motion("forward", 10), holds=None) -> None:
+    """Arms with a neutral command, then says this one, until the car goes forward or something else holds.
 
     The two must not come in one breath: the newest command counts, so a neutral one with another right behind it may
     never be seen, and then it does not arm. A driver looks at the telemetry in between, and so does this. It arms again
@@ -44,7 +44,7 @@ async def drive_forward(car, send, newest_car, value: int = 10, holds=None) -> N
         if was_driven and not is_driven:
             expect(told["cause"] in STOOD_STILL, f"the car stopped by cause {told['cause']}: {told}")
         was_driven = is_driven
-        send(motion("forward", value) if told.get("state") == LIVE else NEUTRAL)
+        send(command if told.get("state") == LIVE else NEUTRAL)
         return (holds or car.is_forward)()
 
     await until(moving, "the car to drive")
@@ -102,7 +102,7 @@ class Driver:
 
     async def drives(self, car) -> None:
         """Arms and drives off."""
-        await drive_forward(car, self.send, self.car)
+        await drive(car, self.send, self.car)
 
     async def hears(self, group: str, condition=lambda value: True) -> dict:
         """Waits for a metric of a group."""

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiortc import RTCSessionDescription
 
 from checks import PATIENCE, Scenario, until
-from driver import drive_forward
+from driver import drive, motion
 from peers import Frames, Inbox, peer
 
 
@@ -84,10 +84,10 @@ class Client:
         read = (json.loads(message) for message in reversed(metric.messages if metric else []))
         return next((one["car"] for one in read if "car" in one), None)
 
-    async def drives(self, car, stream: Inbox | None = None, value: int = 10, holds=None) -> None:
+    async def drives(self, car, stream: Inbox | None = None, command=motion("forward", 10), holds=None) -> None:
         """Arms and drives off, over this channel or the car's own `stream`."""
         stream = stream or await self.channel("stream")
-        await drive_forward(car, stream.channel.send, self.car, value, holds)
+        await drive(car, stream.channel.send, self.car, command, holds)
 
     async def drives_on(self, car, before: int) -> bool:
         """Whether it still goes forward as it did after its first `before` writes; one that only stood still with this

@@ -19,6 +19,8 @@ SIZE = (640, 480)
 NOT_NEUTRAL = 2
 # A link whose commands do not grow old, so that only its end can stop the car.
 UNTIL_THE_LINK_DIES = {"failsafe__legacy_age_ms": 0}
+# How often a check is done anew because this computer stood still in it.
+ATTEMPTS = 8
 
 
 async def car_at(scenario: Scenario, server: Server, **keys) -> tuple[Car, Client]:
@@ -74,13 +76,15 @@ async def published(scenario: Scenario) -> None:
         await client.drives(car, stream)
         scenario.say(f"{car.now()['throttle_us']} us, cause {car.now()['cause']}")
     async with scenario.check("steering follows, both ways, and binary messages are obeyed like text (question 19)"):
-        stream.channel.send(motion("left", 20))
-        await car.moves(lambda write: write["steering_us"] > 1500, "steered left")
-        stream.channel.send(motion("right", 20).encode())
-        await car.moves(lambda write: write["steering_us"] < 1500, "steered right")
+        await client.drives(car, stream, motion("left", 20), lambda: car.now()["steering_us"] > 1500)
+        await client.drives(car, stream, motion("right", 20).encode(), lambda: car.now()["steering_us"] < 1500)
     async with scenario.check("telemetry tells the throttle in force"):
-        stream.channel.send(motion("forward", 20))
-        await client.hears("car", lambda value: value["throttle"] > 0 and value["throttle_us"] > FORWARD_ZERO_US)
+
+        def is_told() -> bool:
+            told = client.car()
+            return told["throttle"] > 0 and told["throttle_us"] > FORWARD_ZERO_US
+
+        await client.drives(car, stream, motion("forward", 20), is_told)
     async with scenario.check("silence stops the car by the legacy command age"):
         write = await car.moves(is_neutral, "neutral")
         scenario.say(f"cause {write['cause']}")
@@ -88,6 +92,26 @@ async def published(scenario: Scenario) -> None:
         await client.drives(car, stream)
         expect(await car.program.end() == 0, "not 0")
         expect(is_neutral(car.now()), f"{car.now()}")
+
+
+async def stopped_by_leaving(server: Server, car: Car, client: Client, leave) -> str:
+    """Lets a server's peer leave a car that it drives, which must stop for that; how long it took.
+
+    Where this computer stood still meanwhile, and the car stopped for that, another peer drives it and leaves.
+    """
+    for _ in range(ATTEMPTS):
+        before = len(car.writes())
+        await client.drives(car)
+        left_at = time.monotonic()
+        await leave(client)
+        write = await car.moves(is_neutral, "neutral")
+        if not car.stood_still(before):
+            expect(write["cause"] == "link_lost", f"{write}")
+            return f"{write['t_us'] / 1000 - left_at * 1000:.0f} ms, cause {write['cause']}"
+        print("        | this computer stood still, and the car stopped: another peer", flush=True)
+        client = await server.client()
+        await client.answer()
+    raise AssertionError(f"this computer stood still in each of {ATTEMPTS} attempts")
 
 
 async def lost(scenario: Scenario) -> None:
@@ -106,7 +130,7 @@ async def lost(scenario: Scenario) -> None:
         await until(lambda: server.refused >= 2, "the car to dial again, twice")
         await client.frames.rate(1)
         expect(await client.drives_on(car, before), f"{car.now()}")
-        await client.drives(car, value=20, holds=lambda: car.now()["throttle_us"] == THROTTLE_MAX_US)
+        await client.drives(car, command=motion("forward", 20), holds=lambda: car.now()["throttle_us"] == THROTTLE_MAX_US)
     async with scenario.check("the next session takes over: video and commands of the new peer"):
         server.is_accepting = True
         client, old = await server.client(), client
@@ -116,12 +140,7 @@ async def lost(scenario: Scenario) -> None:
         await client.frames.rate(1)
         await until(lambda: old.pc.connectionState in ("closed", "failed"), "the old peer to be closed")
     async with scenario.check("the server closes its peer and socket: neutral at once"):
-        await client.drives(car, stream)
-        closed_at = time.monotonic()
-        await client.close()
-        write = await car.moves(is_neutral, "neutral")
-        scenario.say(f"{write['t_us'] / 1000 - closed_at * 1000:.0f} ms, cause {write['cause']}")
-        expect(write["cause"] == "link_lost", f"{write}")
+        scenario.say(await stopped_by_leaving(server, car, client, Client.close))
     async with scenario.check("it comes back by itself, disarmed, and drives after a new neutral"):
         client = await server.client()
         await client.answer()
@@ -130,11 +149,11 @@ async def lost(scenario: Scenario) -> None:
         expect(is_neutral(car.now()), f"it moved by itself: {car.now()}")
         await client.drives(car, stream)
     async with scenario.check("the server's peer vanishes, its socket stays: neutral by the end of the path"):
-        gone_at = time.monotonic()
-        vanish(client.pc)
-        write = await car.moves(is_neutral, "neutral")
-        scenario.say(f"{write['t_us'] / 1000 - gone_at * 1000:.0f} ms, cause {write['cause']}")
-        expect(write["cause"] == "link_lost", f"{write}")
+
+        async def vanishes(client: Client) -> None:
+            vanish(client.pc)
+
+        scenario.say(await stopped_by_leaving(server, car, client, vanishes))
     async with scenario.check("and it dials again and can be driven"):
         client = await server.client()
         await client.answer()
@@ -151,8 +170,7 @@ async def servers_channel(scenario: Scenario) -> None:
         await stream.open()
         await client.drives(car, stream)
     async with scenario.check("and the car's own `stream` still works beside it"):
-        (await client.channel("stream")).channel.send(motion("left", 20))
-        await car.moves(lambda write: write["steering_us"] > 1500, "steered left")
+        await client.drives(car, command=motion("left", 20), holds=lambda: car.now()["steering_us"] > 1500)
     async with scenario.check("a channel of another name moves nothing"):
         await car.moves(is_neutral, "neutral by silence")
         other = client.open_channel("control")
