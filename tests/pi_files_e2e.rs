@@ -7,6 +7,7 @@
 mod harness;
 
 use harness::board::{Board, I2C, Model, User, own};
+use harness::course::undisturbed;
 use harness::terminal::AtTerminal;
 use harness::{ATTEMPTS, Operator, Program, until};
 
@@ -94,22 +95,25 @@ async fn hardware_pwm_gets_these_values_on_every_board() {
 
         pulses(&board, &mut operator, (0, 1000), (1500, 2000)).await;
         pulses(&board, &mut operator, (0, -1000), (1500, 1000)).await;
-        pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
-        let before = board.writes().len();
-        pulses(&board, &mut operator, (-1000, 0), (1000, 1500)).await;
         let throttles = format!("{chip}/pwm{throttle}/duty_cycle ");
-        let mut way: Vec<String> = board.writes()[before..]
-            .iter()
-            .filter_map(|line| line.strip_prefix(&throttles).map(str::to_owned))
-            .collect();
-        way.dedup();
-        assert_eq!(
-            way.iter()
-                .skip_while(|value| *value == "2000000")
-                .collect::<Vec<_>>(),
-            ["1300000", "1500000", "1000000"],
-            "{model:?}: brake, neutral, reverse"
-        );
+        undisturbed(&car, async || {
+            pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
+            let before = board.writes().len();
+            pulses(&board, &mut operator, (-1000, 0), (1000, 1500)).await;
+            let mut way: Vec<String> = board.writes()[before..]
+                .iter()
+                .filter_map(|line| line.strip_prefix(&throttles).map(str::to_owned))
+                .collect();
+            way.dedup();
+            assert_eq!(
+                way.iter()
+                    .skip_while(|value| *value == "2000000")
+                    .collect::<Vec<_>>(),
+                ["1300000", "1500000", "1000000"],
+                "{model:?}: brake, neutral, reverse"
+            );
+        })
+        .await;
 
         // A crash in reverse: the pulses go on, for the hardware needs no process; `neutral` ends them.
         car.signal("-KILL");
