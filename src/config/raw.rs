@@ -259,7 +259,16 @@ impl RawConfig {
     /// Keeps a value if its key allows it, and says what is wrong if not.
     fn take(&mut self, id: Id, place: &Place<'_>, value: &Spanned<DeValue<'_>>, origin: Origin) {
         let kind = id.key().kind;
+        let slip = match value.get_ref() {
+            DeValue::String(text) => slip::in_text(text, &kind),
+            _ => None,
+        };
         let judged = match (kind, value.get_ref()) {
+            _ if slip.is_some() => Err(format!(
+                "{}; it must be {}",
+                slip.unwrap_or_default(),
+                kind.allowed()
+            )),
             (Kind::Text { .. }, DeValue::String(text)) => Ok(Value::Text(text.to_string())),
             (Kind::Word { words, .. }, DeValue::String(text)) => {
                 if words.contains(&text.as_ref()) {

@@ -15,7 +15,7 @@ fn values_of_the_wrong_kind_are_told_the_right_one() {
         ),
         (
             "[spider]\ninsecure = 'yes'",
-            "car.toml:2: spider.insecure = \"yes\": must be true or false, not a text",
+            "car.toml:2: spider.insecure = \"yes\": write true; it must be true or false",
         ),
         (
             "[camera]\nfps = 29.97",
@@ -23,7 +23,7 @@ fn values_of_the_wrong_kind_are_told_the_right_one() {
         ),
         (
             "[camera]\nfps = '30'",
-            "car.toml:2: camera.fps = \"30\": must be a whole number, 1 to 60 frames/s, not a text",
+            "car.toml:2: camera.fps = \"30\": a number has no quotes: write 30; it must be a whole number, 1 to 60 frames/s",
         ),
         ("[camera.fps]\nx = 1", "car.toml:1: camera.fps"),
         (

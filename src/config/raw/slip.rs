@@ -11,6 +11,9 @@ use crate::config::kind::Kind;
 use crate::config::problem::{Origin, Problem};
 use crate::config::schema;
 
+/// What word processors make of straight quotes.
+const CURLY: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
+
 /// A slip that was recognised.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slip {
@@ -62,10 +65,29 @@ pub(super) fn find(text: &str, line: usize) -> Option<Slip> {
     })
 }
 
+/// What a text was meant to be where a key wants none, or none like it: `"1500us"`, `--set KEY=“VALUE”`.
+pub(super) fn in_text(text: &str, kind: &Kind) -> Option<String> {
+    let text = text.trim();
+    match kind {
+        Kind::Whole { .. } if text.parse::<i64>().is_ok() => {
+            Some(format!("a number has no quotes: write {text}"))
+        }
+        Kind::Flag { .. } if matches!(text, "true" | "false") => {
+            Some(format!("write {text}, without quotes"))
+        }
+        Kind::Whole { .. } | Kind::Flag { .. } if !text.is_empty() => hint(text, Some(kind)),
+        Kind::Text { .. } | Kind::Word { .. }
+            if text.starts_with(CURLY) && text.len() > 3 && text.ends_with(CURLY) =>
+        {
+            hint(text, Some(kind))
+        }
+        _ => None,
+    }
+}
+
 fn hint(value: &str, kind: Option<&Kind>) -> Option<String> {
-    let curly = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
-    if value.contains(curly) {
-        let plain = value.replace(curly, "");
+    if value.contains(CURLY) {
+        let plain = value.replace(CURLY, "");
         return Some(if plain.contains('@') {
             "curly quotes are no quotes here: write straight ones".to_owned()
         } else {
@@ -83,10 +105,10 @@ fn hint(value: &str, kind: Option<&Kind>) -> Option<String> {
     let is_text = matches!(kind, Some(Kind::Text { .. } | Kind::Word { .. }));
     match word.as_str() {
         "yes" | "on" | "true" | "ja" if !is_text => {
-            return Some("write true, in small letters".to_owned());
+            return Some("write true".to_owned());
         }
         "no" | "off" | "false" | "nein" if !is_text => {
-            return Some("write false, in small letters".to_owned());
+            return Some("write false".to_owned());
         }
         _ => {}
     }
@@ -133,6 +155,54 @@ mod tests {
     }
 
     #[test]
+    fn a_text_where_none_belongs_gets_what_to_write() {
+        let kind = |path: &str| schema::find(path).unwrap().key().kind;
+        for (path, text, wanted) in [
+            ("camera.fps", "30", Some("a number has no quotes: write 30")),
+            (
+                "camera.fps",
+                "30 fps",
+                Some("a number has no unit here: write 30"),
+            ),
+            (
+                "camera.fps",
+                "29,97",
+                Some("numbers here are whole and have no comma; the unit is small enough"),
+            ),
+            ("camera.fps", "fast", None),
+            ("camera.fps", "", None),
+            ("camera.flip_vertical", "yes", Some("write true")),
+            (
+                "camera.flip_vertical",
+                "true",
+                Some("write true, without quotes"),
+            ),
+            ("camera.flip_vertical", "perhaps", None),
+            (
+                "spider.url",
+                "“wss://10.0.0.2:8267”",
+                Some(
+                    "curly quotes are no quotes here: write \"wss://10.0.0.2:8267\" with straight ones",
+                ),
+            ),
+            (
+                "camera.source",
+                "„v4l“",
+                Some("curly quotes are no quotes here: write \"v4l\" with straight ones"),
+            ),
+            ("camera.source", "v4l", None),
+            ("spider.url", "wss://10.0.0.2/it’s", None),
+            ("spider.url", "’", None),
+        ] {
+            assert_eq!(
+                in_text(text, &kind(path)).as_deref(),
+                wanted,
+                "{path} = {text:?}"
+            );
+        }
+    }
+
+    #[test]
     fn each_slip_gets_what_to_write() {
         for (table, line, wanted) in [
             (
@@ -146,16 +216,8 @@ mod tests {
                 "no unit here: write 1500;",
             ),
             ("camera", "fps = 29,97", "numbers here are whole"),
-            (
-                "camera",
-                "flip_vertical = yes",
-                "write true, in small letters",
-            ),
-            (
-                "camera",
-                "flip_vertical = False",
-                "write false, in small letters",
-            ),
+            ("camera", "flip_vertical = yes", "write true;"),
+            ("camera", "flip_vertical = False", "write false;"),
             ("camera", "fps = –5", "a long dash is no minus"),
             (
                 "camera",
