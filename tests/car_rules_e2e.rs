@@ -203,11 +203,15 @@ async fn questions_17_19_20_unknown_groups_binary_and_numeric_strings() {
     let stream = operator.channel("stream").expect("open");
     car.undisturbed(async || {
         let neutral = bytes::BytesMut::from(&br#"{"motion":{"key":"forward","value":0}}"#[..]);
-        stream.send(neutral).await.expect("sent"); // binary: taken as UTF-8 JSON
-        until("a car armed by the binary neutral", || {
-            operator.state() == Some(1)
-        })
-        .await;
+        let deadline = std::time::Instant::now() + harness::PATIENCE;
+        while operator.state() != Some(1) {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "not armed by the binary neutral"
+            );
+            stream.send(neutral.clone()).await.expect("sent"); // binary: taken as UTF-8 JSON
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     })
     .await;
     until("the numeric string among the malformed", || {
@@ -224,8 +228,7 @@ async fn question_16_a_legacy_driver_that_falls_silent_is_stopped_by_age() {
     let operator = Operator::connect(&car.program.url()).await;
     car.undisturbed(async || {
         let before = writes(&car.actuators).len();
-        operator.motion("forward", 0).await;
-        until("a live car", || operator.state() == Some(1)).await;
+        operator.take_over_as_of_old().await;
         operator.motion("forward", 10).await;
         car.until_moving().await;
         car.until_neutral().await;

@@ -51,8 +51,7 @@ async fn a_legacy_neutral_arms_and_a_legacy_motion_before_it_does_not() {
     .await;
     assert_eq!(writes(&car.actuators).len(), 1, "a disarmed car was moved");
     car.undisturbed(async || {
-        operator.motion("forward", 0).await;
-        until("a live car", || operator.state() == Some(1)).await;
+        operator.take_over_as_of_old().await;
         operator.motion("forward", 10).await;
         car.until_moving().await;
         operator.motion("forward", 0).await;

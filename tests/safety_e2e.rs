@@ -64,8 +64,7 @@ async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
         .undisturbed(async || {
             spider.signal("-CONT");
             let operator = Operator::connect(&spider.url()).await;
-            operator.motion("forward", 0).await;
-            until("a live car", || operator.state() == Some(1)).await;
+            operator.take_over_as_of_old().await;
             // A driver whose commands do not grow old: only the link can stop this car.
             operator.motion("forward", 10).await;
             car.until_moving().await;

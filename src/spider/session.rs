@@ -280,6 +280,9 @@ impl Session {
     async fn happen(&mut self, socket: &mut WebSocket, event: PeerEvent) -> Result<(), End> {
         match event {
             PeerEvent::State(RTCPeerConnectionState::Connected) => self.connected(socket).await?,
+            // Who gives no answer has no path that could fail, and says nothing for as long as he is asked.
+            PeerEvent::State(RTCPeerConnectionState::Failed)
+                if self.options.faults.has(Fault::NoAnswer) => {}
             PeerEvent::State(RTCPeerConnectionState::Failed) => return Err("connection failed"),
             PeerEvent::State(RTCPeerConnectionState::Closed) => return Err("connection closed"),
             PeerEvent::Channel(channel) => {

@@ -263,6 +263,21 @@ impl Operator {
         }
     }
 
+    /// A neutral of the old app, again and again, until the car says that it is live.
+    pub async fn take_over_as_of_old(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let said = self.reports();
+        while self.reports() < said + 2 || self.state() != Some(LIVE) {
+            assert!(
+                Instant::now() < deadline,
+                "the car is not armed by neutral; it says {:?}",
+                self.car()
+            );
+            self.motion("forward", 0).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Reports what its page sees: the round trip, and the age of the picture.
     pub async fn sees(&self, rtt_ms: u32, age_ms: u32) {
         let lease = self.lease;
