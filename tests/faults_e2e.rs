@@ -138,7 +138,7 @@ async fn a_camera_error_stops_the_car_and_heals() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_camera_that_stalls_stops_the_car_and_heals() {
-    survives("camera-stall", "camera_down", &["camera_down"]).await;
+    survives("camera-stall", "part=\"camera\"", &["camera_down"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
