@@ -320,11 +320,11 @@ impl Running {
     }
 }
 
-/// The next point of the grid after `now`; points that were missed are left out.
+/// The next point of the grid after `now`: the one that was waited for, if a command came first; points that were missed are
+/// left out.
 fn next_on_grid(grid_at: Uptime, tick: Duration, now: Uptime) -> Uptime {
-    let next = grid_at.after(tick);
-    if next > now {
-        return next;
+    if grid_at > now {
+        return grid_at;
     }
     let missed = now.since(grid_at).as_nanos() / tick.as_nanos().max(1);
     let ticks = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
@@ -349,5 +349,18 @@ mod tests {
             assert_eq!(next_on_grid(at(0), tick, at(now)), at(wanted), "{now}");
         }
         assert_eq!(next_on_grid(at(7), tick, at(5_100)), at(10_007));
+    }
+
+    /// Each wake-up by a command once moved the grid on by a tick, so 500 a second left the thread asleep for seconds.
+    #[test]
+    fn commands_that_come_between_two_ticks_do_not_move_the_grid() {
+        let tick = Duration::from_millis(5);
+        let mut grid_at = Uptime::ZERO;
+        for micros in (0..1_000_000).step_by(700) {
+            let now = Uptime::from_micros(micros);
+            grid_at = next_on_grid(grid_at, tick, now);
+            assert!(grid_at > now && grid_at <= now.after(tick), "{micros}");
+            assert_eq!(grid_at.as_micros() % 5_000, 0);
+        }
     }
 }
