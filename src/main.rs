@@ -28,7 +28,9 @@ fn main() -> ExitCode {
 
 /// Runs the program and turns a panic, whose message is on stderr by then, into the exit code of a bug.
 fn guarded(program: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
-    panic::catch_unwind(program).unwrap_or_else(|_| Exit::Bug.into())
+    let code = panic::catch_unwind(program).unwrap_or_else(|_| Exit::Bug.into());
+    app::lines::flush();
+    code
 }
 
 fn start() -> ExitCode {
@@ -215,9 +217,17 @@ fn log_to_stderr(level: LogLevel) {
     let filter = Targets::new()
         .with_default(theirs)
         .with_target("spidercar", ours);
+    // Without a thread for it there is no log: a car goes on without, and says so where it still can.
+    let lines = match app::lines::to_stderr() {
+        Ok(lines) => lines,
+        Err(err) => {
+            complain(&format!("there is no log: {err}"));
+            return;
+        }
+    };
     let lines = tracing_subscriber::fmt::layer()
         .compact()
-        .with_writer(io::stderr)
+        .with_writer(lines)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // It would say so with a macro that panics when stderr is gone; a car goes on without its log.
         .log_internal_errors(false);

@@ -243,3 +243,44 @@ async fn an_actuator_log_that_cannot_be_written_does_not_stop_the_car_from_start
         program.text()
     );
 }
+
+/// Whoever reads the log may stop reading: a full pipe once held the network, the control thread and the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_neither_the_car_nor_its_end() {
+    let folder = Folder::new("unread");
+    let (pipe, actuators) = (folder.file("pipe"), folder.file("actuators.jsonl"));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    // Held open by us and full, so that the first line finds no room. O_NONBLOCK, or filling it would hold the test.
+    let mut held = std::fs::OpenOptions::new();
+    let mut held =
+        std::os::unix::fs::OpenOptionsExt::custom_flags(held.read(true).write(true), 0o4000)
+            .open(&pipe)
+            .expect("a pipe");
+    while std::io::Write::write(&mut held, &[b'.'; 4096]).is_ok() {}
+    let log = format!("sim.actuator_log={}", actuators.display());
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", r#"exec timeout -s KILL 60 "$@" 2>"$0""#])
+        .arg(&pipe)
+        .args([env!("CARGO_BIN_EXE_spidercar"), "run", "--set", &log])
+        .args(["--set", "local.port=0", "--set", "local.tls_port=0"])
+        .args(["--set", "log.level=debug"]);
+    let mut program = Program::listening(command, &folder, "car");
+    let mut operator = Operator::connect(&program.url()).await;
+    operator.take_over().await;
+    operator
+        .drive_until(400, "the car to move", || {
+            writes(&actuators)
+                .last()
+                .is_some_and(|write| write.throttle_us > 1540)
+        })
+        .await;
+    drop(operator);
+    program.signal("-TERM");
+    assert_eq!(program.wait(), Some(0));
+    assert_eq!(
+        last_write(&actuators).map(|last| last.throttle_us),
+        Some(1500)
+    );
+}

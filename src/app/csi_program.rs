@@ -56,11 +56,12 @@ pub fn is_elsewhere(config: &Config) -> bool {
 
 /// Replaces this process by the program with libcamera. Returns only where that is impossible; [`why_not`] then says why.
 ///
-/// Call it before any thread is started.
+/// Call it before any thread is started but that of the log.
 pub fn take_over() {
     let why = match usable() {
         Ok(program) => {
             tracing::info!(program = %program.display(), "a CSI camera: the program with libcamera takes over");
+            super::lines::flush();
             let err = Command::new(&program)
                 .args(std::env::args_os().skip(1))
                 .exec();

@@ -82,6 +82,7 @@ pub fn limit(board: &Arc<Board>) {
                 under_way,
                 "the end takes longer than {ms} ms, so it is cut short; nothing but neutral was written since it began"
             );
+            super::lines::flush();
             std::process::exit(Exit::HardwareMissing.code().into());
         });
         thread::sleep(EXITING);

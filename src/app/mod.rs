@@ -32,6 +32,7 @@ pub mod instance;
 pub mod keeper;
 pub mod lasting;
 pub mod learned;
+pub mod lines;
 pub mod link;
 pub mod lock;
 pub mod mailbox;
