@@ -196,3 +196,27 @@ fn nothing_but_these_reads_the_environment() {
         assert_eq!(times, allowed, "{}", path.display());
     }
 }
+
+/// The table of limits in SECURITY.md names constants that are there.
+#[test]
+fn each_limit_of_the_table_is_a_constant_where_it_says() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(top.join("src/SECURITY.md")).expect("a readable file");
+    let rows = text.lines().filter(|line| line.contains("| `src/"));
+    let mut limits = 0;
+    for row in rows {
+        let cell = row.split('|').nth(2).expect("a second column");
+        let mut names = cell.split('`').skip(1).step_by(2);
+        let file = names.next().expect("a file");
+        let source =
+            fs::read_to_string(top.join(file)).unwrap_or_else(|err| panic!("{file}: {err}"));
+        for name in names {
+            assert!(
+                source.contains(&format!("const {name}: ")),
+                "{file} has no constant {name}"
+            );
+            limits += 1;
+        }
+    }
+    assert!(limits >= 20, "only {limits} limits were found");
+}

@@ -54,6 +54,28 @@ async fn a_control_thread_that_stands_still_is_relieved_by_the_guard() {
     operator.move_off(&car).await;
 }
 
+/// Each message wakes the control thread; the grid of its ticks stays where it is (`app::control`).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_who_says_a_thousand_things_a_second_is_obeyed_and_his_silence_heard() {
+    let car = Car::local("flood", &[]);
+    let mut operator = Operator::connect(&car.program.url()).await;
+    car.undisturbed(async || {
+        operator.move_off(&car).await;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            operator.drive(400, 0).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let silent_us = spidercar::app::clock::now().as_micros();
+        car.until_neutral().await;
+        let last = car.last().expect("there are writes");
+        assert_eq!(last.cause, "silence");
+        let took = last.t_us.saturating_sub(silent_us);
+        assert!(took < 500_000, "neutral {took} us after the last command");
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spider_that_freezes_is_a_lost_link_before_ice_says_so() {
     let (spider, _folder) = spider("frozen-spider", &[]);

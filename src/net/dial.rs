@@ -22,16 +22,13 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
-use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription};
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState};
 
 use super::signalling::{Message, SignallingError, Socket};
 use crate::logic::backoff::Setback;
 use crate::logic::session::{Action, CandidateForm, Heard, Reason, Session, SessionConfig};
 use crate::logic::units::Uptime;
-use crate::peer::{Peer, PeerEvent, answer_in_kind, in_modern_dialect, unify_credentials};
-
-/// Candidates held back until the answer is there. choice: servers send about ten.
-const HELD_CANDIDATES: usize = 64;
+use crate::peer::{MAX_CANDIDATES, Peer, PeerEvent, answer_in_kind, unify_credentials};
 
 /// Characters of a server's error that are shown. choice: three lines of a terminal.
 const ERROR_WORDS: usize = 240;
@@ -301,7 +298,7 @@ impl Dial {
                 None
             }
             Action::HoldCandidate { candidate, form } => {
-                if self.held.len() < HELD_CANDIDATES {
+                if self.held.len() < MAX_CANDIDATES {
                     self.held.push((candidate.to_owned(), form));
                 }
                 None
@@ -322,12 +319,8 @@ impl Dial {
     }
 
     async fn apply_answer(&mut self, sdp: &str) -> Result<(), DialError> {
-        let answer = RTCSessionDescription::answer(in_modern_dialect(sdp))
-            .map_err(|err| DialError::Peer("the answer", err))?;
-        let pc = Arc::clone(&self.peer.pc);
-        pc.set_remote_description(answer)
-            .await
-            .map_err(|err| DialError::Peer("the answer", err))?;
+        let taken = self.peer.take_answer(sdp).await;
+        taken.map_err(|err| DialError::Peer("the answer", err))?;
         for (text, form) in std::mem::take(&mut self.held) {
             self.add_candidate(&text, form).await;
         }
@@ -337,9 +330,8 @@ impl Dial {
     /// Answers an offer of the server (q 8); a failure starts over.
     async fn answer_offer(&mut self, sdp: &str) -> Result<(), DialError> {
         let step = |err| DialError::Peer("the server's offer", err);
-        let offer = RTCSessionDescription::offer(in_modern_dialect(sdp)).map_err(step)?;
+        self.peer.take_offer(sdp).await.map_err(step)?;
         let pc = Arc::clone(&self.peer.pc);
-        pc.set_remote_description(offer).await.map_err(step)?;
         let answer = pc.create_answer(None).await.map_err(step)?;
         pc.set_local_description(answer).await.map_err(step)?;
         if let (Some(local), Some(socket)) = (pc.local_description().await, &mut self.socket) {
@@ -383,7 +375,7 @@ impl Dial {
             sdp_mline_index: u16::try_from(index).ok(),
             ..Default::default()
         };
-        if let Err(err) = self.peer.pc.add_ice_candidate(init).await {
+        if let Err(err) = self.peer.take_candidate(init).await {
             tracing::debug!(%err, "a candidate was ignored");
         }
     }

@@ -28,6 +28,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::eyeballs::{order, race};
+use crate::peer::MAX_DESCRIPTION;
 
 /// Ports of Spider, plain and TLS. spec: protocol 1.4.
 const PLAIN_PORT: u16 = 8266;
@@ -39,8 +40,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest time a write may wait before the socket counts as dead. choice: as for connecting.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Largest message taken from a server. choice: descriptions are below 10 kB.
-const MESSAGE_LIMIT: usize = 256 * 1024;
+/// Largest message taken from a server, and most that waits to be written: a description, and what JSON makes of its line ends.
+const MESSAGE_LIMIT: usize = 2 * MAX_DESCRIPTION;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -186,7 +187,10 @@ impl Socket {
                 };
                 let limits = WebSocketConfig::default()
                     .max_message_size(Some(MESSAGE_LIMIT))
-                    .max_frame_size(Some(MESSAGE_LIMIT));
+                    .max_frame_size(Some(MESSAGE_LIMIT))
+                    // What a server asks for and does not read ends the socket, and takes no memory.
+                    .write_buffer_size(0)
+                    .max_write_buffer_size(MESSAGE_LIMIT);
                 tokio_tungstenite::client_async_with_config(full, stream, Some(limits))
                     .await
                     .map_err(|err| SignallingError::Refused(named.to_owned(), refusal(&err)))

@@ -19,10 +19,12 @@
 //! is also readable from `pc`. Knows nothing of: signalling, the car, relaying.
 
 pub mod addresses;
+mod border;
 mod media;
 pub mod nal;
 mod own;
 mod prompt;
+mod remote;
 mod repair;
 mod sdp;
 mod tap;
@@ -45,9 +47,10 @@ use webrtc::peer_connection::{
 pub use media::{Codec, NO_PLAYOUT_DELAY, PLAYOUT_DELAY_URI, VIDEO_CLOCK_HZ, video_track};
 use prompt::{Hurry, Prompt};
 
+pub use remote::{MAX_CANDIDATES, MAX_DESCRIPTION};
 pub use sdp::{
-    SdpError, answer_in_kind, has_one_ufrag, in_modern_dialect, is_in_legacy_dialect,
-    offered_codecs, unify_credentials,
+    SdpError, answer_in_kind, has_one_ufrag, is_in_legacy_dialect, offered_codecs,
+    unify_credentials,
 };
 pub use tap::{Arrivals, Feedback};
 
@@ -144,6 +147,7 @@ pub struct Peer {
     pub events: mpsc::Receiver<PeerEvent>,
     /// Key-frame requests, bitrate limit and liveness, readable at any time.
     pub feedback: Arc<Feedback>,
+    remote: remote::Remote,
 }
 
 /// Builds a peer and starts its driver.
@@ -198,10 +202,10 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         .with_interceptor_registry(registry)
         .with_setting_engine(settings)
         .with_handler(Arc::new(Events {
-            tx,
+            tx: tx.clone(),
             hurry: Arc::clone(&hurry),
         }))
-        .with_runtime(Arc::new(Prompt::new(runtime, hurry, options.own_addrs)))
+        .with_runtime(Arc::new(Prompt::new(runtime, hurry, options.own_addrs, tx)))
         .with_udp_addrs(addrs)
         .build();
     let pc = Box::pin(building).await?;
@@ -209,6 +213,7 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         pc: Arc::new(pc),
         events,
         feedback,
+        remote: remote::Remote::default(),
     })
 }
 

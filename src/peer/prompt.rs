@@ -20,15 +20,21 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use webrtc::peer_connection::RTCPeerConnectionState;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
 };
 
+use super::PeerEvent;
+use super::border::Border;
 use super::own::Own;
 
 /// Longest sleep while hurrying. choice: far below the figure (60 ms), far above a busy loop.
@@ -66,16 +72,28 @@ impl Hurry {
     }
 }
 
-/// The ordinary runtime with sleeps that [`Hurry`] may shorten, and with sockets of some addresses for this computer alone.
+/// The ordinary runtime with sleeps that [`Hurry`] may shorten, with the border in front of each socket, and with sockets
+/// of some addresses for this computer alone.
 pub(super) struct Prompt {
     inner: Arc<dyn Runtime>,
     hurry: Arc<Hurry>,
     own: Vec<IpAddr>,
+    tx: mpsc::Sender<PeerEvent>,
 }
 
 impl Prompt {
-    pub(super) fn new(inner: Arc<dyn Runtime>, hurry: Arc<Hurry>, own: Vec<IpAddr>) -> Self {
-        Self { inner, hurry, own }
+    pub(super) fn new(
+        inner: Arc<dyn Runtime>,
+        hurry: Arc<Hurry>,
+        own: Vec<IpAddr>,
+        tx: mpsc::Sender<PeerEvent>,
+    ) -> Self {
+        Self {
+            inner,
+            hurry,
+            own,
+            tx,
+        }
     }
 }
 
@@ -86,18 +104,28 @@ impl fmt::Debug for Prompt {
 }
 
 impl Runtime for Prompt {
+    /// The stack's driver: when it ends, in whatever way, the peer has ended, and whoever holds it is told.
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        self.inner.spawn(future)
+        let tx = self.tx.clone();
+        self.inner.spawn(Box::pin(async move {
+            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+                tracing::error!("the WebRTC stack panicked; its peer is given up");
+            }
+            // Nobody may be left to hear it, and nobody else waits for this task.
+            let _ = tx
+                .send(PeerEvent::State(RTCPeerConnectionState::Failed))
+                .await;
+        }))
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let is_own = self.own.contains(&socket.local_addr()?.ip());
         let socket = self.inner.wrap_udp_socket(socket)?;
-        Ok(if is_own {
+        Ok(Arc::new(Border::new(if is_own {
             Arc::new(Own::new(socket)?)
         } else {
             socket
-        })
+        })))
     }
 
     fn wrap_tcp_listener(

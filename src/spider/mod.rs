@@ -14,13 +14,15 @@
 //! `session` (one WebSocket), `channel` (who is on a channel), `relay` (video and metrics to a viewer), `rewrite` (its RTP
 //! headers), `uplink` (commands to the publisher), `key_frames` (when it is asked for one), `ceiling`
 //! (how much it may send), `fault`
-//! (the ways in which a server can misbehave, for tests), `page` (the viewer's files).
+//! (the ways in which a server can misbehave, for tests), `page` (the viewer's files), `visitor` (whose page may use it), `doors`
+//! (how many connections there may be, and how long they may wait).
 //!
 //! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
 //! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
 
 mod ceiling;
 mod channel;
+mod doors;
 mod fault;
 mod key_frames;
 mod page;
@@ -30,6 +32,7 @@ mod serve;
 mod session;
 mod tls;
 mod uplink;
+mod visitor;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request as Asked, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -25,14 +26,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::channel::Channels;
+use super::doors::{Doors, PlainListener};
 use super::fault::Fault;
 use super::session::{self, Request, Role};
+use super::visitor::{self, Refusal};
 use super::{SpiderOptions, page, tls};
 use crate::config::{Secret, holder, query};
-use crate::peer::Codec;
+use crate::peer::{Codec, MAX_DESCRIPTION};
 
-/// Largest signalling message. choice: an offer of a browser is below 10 kB.
-const MESSAGE_LIMIT: usize = 256 * 1024;
+/// Largest signalling message: a description, and what JSON makes of its line ends.
+const MESSAGE_LIMIT: usize = 2 * MAX_DESCRIPTION;
 
 /// A Spider that is serving; stops when dropped.
 #[derive(Debug)]
@@ -130,23 +133,24 @@ impl Spider {
         let secure = bind(addr(options.tls_port)).await?;
         let io = |err| SpiderError::Bind(addr(0), err);
         let plain_addr = plain.local_addr().map_err(io)?;
-        let secure = tls::TlsListener::new(secure, identity.config).map_err(io)?;
+        let doors = Doors::default();
+        let plain = PlainListener::new(plain, doors.clone());
+        let secure = tls::TlsListener::new(secure, identity.config, doors).map_err(io)?;
         let tls_addr = axum::serve::Listener::local_addr(&secure).map_err(io)?;
+        let shared = Arc::new(Shared {
+            channels: Channels::default(),
+            options: Arc::new(options),
+        });
         let app = Router::new()
             .route("/live/ws/pub", get(publish))
             .route("/live/ws/sub", get(subscribe))
             .route("/channels.json", get(channels))
             .fallback(|uri: Uri| async move { page::file(uri.path()) })
-            .with_state(Arc::new(Shared {
-                channels: Channels::default(),
-                options: Arc::new(options),
-            }));
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), welcome))
+            .with_state(shared);
         let secure_app = app.clone();
         let tasks = vec![
             tokio::spawn(async move {
-                let plain = axum::serve::ListenerExt::tap_io(plain, |stream| {
-                    let _ = stream.set_nodelay(true); // only slower without
-                });
                 if let Err(err) = axum::serve(plain, app).await {
                     tracing::error!(%err, "spider: plain listener");
                 }
@@ -163,6 +167,21 @@ impl Spider {
             certificate_sha256: identity.sha256,
             tasks,
         })
+    }
+}
+
+/// Turns away whom [`visitor::look`] turns away, before anything else is done for him.
+async fn welcome(State(shared): State<Arc<Shared>>, asked: Asked, next: Next) -> Response {
+    match visitor::look(asked.headers(), shared.options.driver_key.is_some()) {
+        Ok(()) => next.run(asked).await,
+        Err(refusal) => {
+            let status = match refusal {
+                Refusal::Foreign => StatusCode::FORBIDDEN,
+                Refusal::Name => StatusCode::MISDIRECTED_REQUEST,
+            };
+            tracing::debug!(?refusal, "spider: a visitor was turned away");
+            (status, refusal.words()).into_response()
+        }
     }
 }
 
@@ -209,7 +228,10 @@ fn join(shared: &Shared, said: Option<&str>, upgrade: WebSocketUpgrade, role: Ro
     }
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)
-        .max_frame_size(MESSAGE_LIMIT);
+        .max_frame_size(MESSAGE_LIMIT)
+        // What the other side asks for and does not read ends its socket, and takes no memory.
+        .write_buffer_size(0)
+        .max_write_buffer_size(MESSAGE_LIMIT);
     let Some(channel_id) = parameter("channel").filter(|id| is_channel_id(id)) else {
         if options.faults.has(Fault::BadChannelDrops) {
             return upgrade.on_upgrade(|socket| async { drop(socket) });

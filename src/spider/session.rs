@@ -15,14 +15,14 @@ mod media;
 mod start;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
-use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState};
 
 use super::channel::{Channel, FULL, Member, Note};
 use super::fault::Fault;
@@ -30,10 +30,7 @@ use super::relay::Downlink;
 use super::uplink::Uplink;
 use super::{Faults, SpiderOptions};
 use crate::config::Secret;
-use crate::peer::{Codec, Peer, PeerEvent, answer_in_kind, has_one_ufrag, in_modern_dialect};
-
-/// Candidates kept before the offer. choice: browsers send about ten.
-const EARLY_CANDIDATES: usize = 64;
+use crate::peer::{Codec, MAX_CANDIDATES, Peer, PeerEvent, answer_in_kind, has_one_ufrag};
 
 /// Which side a client is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +58,17 @@ pub(super) struct Request {
 /// Why a session ended; for the log.
 type End = &'static str;
 
+/// Longest wait for an offer: a socket without one is of no use to anybody. choice: twice what a slow phone needs to gather.
+const OFFER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Data channels that a client may open in a session, and the longest label in bytes: the stack keeps each until the end.
+/// choice: clients open three, twice over where they also take the Spider's; their labels have six characters.
+const MAX_CHANNELS: usize = 8;
+const MAX_LABEL: usize = 64;
+
+/// The stack cannot use what the client says of itself, or there is too much of it.
+const REFUSED: End = "description refused";
+
 /// Somebody else publishes.
 const BUSY: End = "the channel has a publisher already";
 
@@ -74,7 +82,8 @@ pub(super) async fn serve(
     let role = request.role;
     tracing::info!(?role, channel = %request.channel_id, "spider: client");
     let mut early = Vec::new();
-    let end = match first_offer(&mut socket, &mut early).await {
+    let offer = timeout(OFFER_LIMIT, first_offer(&mut socket, &mut early)).await;
+    let end = match offer.unwrap_or(Err("no offer in ten seconds")) {
         Ok(offer) => {
             match Session::start(&mut socket, request, channel, options, &offer, early).await {
                 Ok(mut session) => {
@@ -108,7 +117,7 @@ async fn first_offer(socket: &mut WebSocket, early: &mut Vec<Value>) -> Result<S
         };
         match kind.as_str() {
             "offer" => return Ok(data),
-            "candidate" | "candidate2" if early.len() < EARLY_CANDIDATES => {
+            "candidate" | "candidate2" if early.len() < MAX_CANDIDATES => {
                 early.push(json!({"type": kind, "data": data}));
             }
             "ping" => send(socket, "pong", None).await?,
@@ -154,6 +163,8 @@ struct Session {
     member: Option<Member>,
     /// A `drive` of ours to a publisher was opened.
     has_drive: bool,
+    /// How many data channels the client has opened.
+    channels: usize,
     tasks: JoinSet<()>,
 }
 
@@ -219,19 +230,13 @@ impl Session {
             "candidate" | "candidate2" => self.candidate(kind, data).await,
             "ping" => send(socket, "pong", None).await?, // rule 12
             "answer" => {
-                apply_remote(
-                    &self.peer,
-                    RTCSessionDescription::answer(in_modern_dialect(data)),
-                )
-                .await?;
+                let taken = self.peer.take_answer(data).await;
+                taken.map_err(log_as(REFUSED))?;
             }
             "offer" => {
                 has_one_ufrag(data).map_err(|_| "new offer refused")?;
-                apply_remote(
-                    &self.peer,
-                    RTCSessionDescription::offer(in_modern_dialect(data)),
-                )
-                .await?;
+                let taken = self.peer.take_offer(data).await;
+                taken.map_err(log_as(REFUSED))?;
                 let answer = self
                     .peer
                     .pc
@@ -272,7 +277,7 @@ impl Session {
             sdp_mline_index: Some(0),
             ..Default::default()
         };
-        if let Err(err) = self.peer.pc.add_ice_candidate(init).await {
+        if let Err(err) = self.peer.take_candidate(init).await {
             tracing::debug!(%err, "spider: candidate ignored");
         }
     }
@@ -287,9 +292,14 @@ impl Session {
             PeerEvent::State(RTCPeerConnectionState::Closed) => return Err("connection closed"),
             PeerEvent::Channel(channel) => {
                 let ours_only = self.options.faults.has(Fault::OnlyServerChannels);
-                if !(ours_only && self.request.role == Role::Subscriber)
-                    && let Ok(label) = channel.label().await
-                {
+                self.channels += 1;
+                let Ok(label) = channel.label().await else {
+                    return Ok(());
+                };
+                if self.channels > MAX_CHANNELS || label.len() > MAX_LABEL {
+                    return Err("too many data channels, or a label that is too long");
+                }
+                if !(ours_only && self.request.role == Role::Subscriber) {
                     self.taken(label, channel).await;
                 }
             }
@@ -350,17 +360,6 @@ impl Session {
             );
         }
     }
-}
-
-async fn apply_remote(
-    peer: &Peer,
-    description: Result<RTCSessionDescription, webrtc::error::Error>,
-) -> Result<(), End> {
-    let description = description.map_err(log_as("description refused"))?;
-    peer.pc
-        .set_remote_description(description)
-        .await
-        .map_err(log_as("description refused"))
 }
 
 /// Logs an error of the stack and turns it into the reason for leaving.

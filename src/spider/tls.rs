@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::doors::{Doors, Guest, next_guest};
 use crate::config::{Certificate, Fingerprint};
 
 /// Longest TLS handshake. choice: generous for LTE, short for a port scan.
@@ -80,19 +81,26 @@ fn identity(
     })
 }
 
+/// A connection whose handshake is done, and where it comes from.
+type Accepted = (Guest<TlsStream<TcpStream>>, SocketAddr);
+
 /// A listener that hands out connections whose TLS handshake is done.
 pub(super) struct TlsListener {
-    accepted: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    accepted: mpsc::Receiver<Accepted>,
     local: SocketAddr,
     acceptor: JoinHandle<()>,
 }
 
 impl TlsListener {
     /// Starts accepting on a bound listener.
-    pub(super) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub(super) fn new(
+        listener: TcpListener,
+        config: Arc<ServerConfig>,
+        doors: Doors,
+    ) -> io::Result<Self> {
         let local = listener.local_addr()?;
         let (tx, accepted) = mpsc::channel(ACCEPTED_ROOM);
-        let acceptor = tokio::spawn(accept_all(listener, TlsAcceptor::from(config), tx));
+        let acceptor = tokio::spawn(accept_all(listener, TlsAcceptor::from(config), doors, tx));
         Ok(Self {
             accepted,
             local,
@@ -110,24 +118,16 @@ impl Drop for TlsListener {
 async fn accept_all(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    tx: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+    doors: Doors,
+    tx: mpsc::Sender<Accepted>,
 ) {
     loop {
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(err) => {
-                // Out of file descriptors, or a client gone before accept: neither ends the server.
-                tracing::warn!(%err, "spider: accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let (stream, from, place) = next_guest(&listener, &doors).await;
         let (acceptor, tx) = (acceptor.clone(), tx.clone());
         tokio::spawn(async move {
-            let _ = stream.set_nodelay(true); // only slower without
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let _ = tx.send((stream, from)).await; // fails only when the server stops
+                    let _ = tx.send((Guest::new(stream, place), from)).await; // fails only when the server stops
                 }
                 Ok(Err(err)) => tracing::debug!(%from, %err, "spider: TLS handshake"),
                 Err(_) => tracing::debug!(%from, "spider: TLS handshake took too long"),
@@ -137,7 +137,7 @@ async fn accept_all(
 }
 
 impl axum::serve::Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Guest<TlsStream<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {

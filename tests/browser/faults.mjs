@@ -10,9 +10,11 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, until } from './harness/browser.mjs';
+import { serve } from './harness/server.mjs';
 
 const [binary, ...only] = process.argv.slice(2);
 if (!binary) { console.error('usage: node faults.mjs PATH-TO-SPIDERCAR [CASE...]'); process.exit(2); }
@@ -240,6 +242,30 @@ await check('full', 'a channel with no place left is called full, and no key is 
   await until('the words for a driver', () => next.getByText('somebody has the driver’s place').filter({ visible: true }).first().isVisible());
   await next.close();
   await late.close();
+});
+
+await check('foreign', 'a page of another site in the same browser opens no socket, and no name leads to this computer', {}, async (it) => {
+  await it.verdict('live');
+  const { host, search } = new URL(it.page.url());
+  const socket = (page) => page.evaluate((url) => new Promise((resolve) => {
+    const ws = new WebSocket(url);
+    ws.onopen = () => resolve('open');
+    ws.onclose = ({ code }) => resolve(code);
+  }), `ws://${host}/live/ws/sub${search}`);
+  if ((await socket(it.page)) !== 'open') throw new Error('its own page opens none');
+  const other = await serve();
+  const foreign = await browser.newPage();
+  await foreign.goto(other.url);
+  const got = await socket(foreign);
+  await foreign.close();
+  await other.close();
+  if (got !== 1006) throw new Error(`another page got ${got}`);
+  // As a browser asks that was told that 127.0.0.1 is evil.example.
+  const status = (name) => new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port: host.split(':')[1], path: '/', headers: { host: name } }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+  });
+  const statuses = [await status(host), await status('evil.example')];
+  if (statuses.join() !== '200,421') throw new Error(`answers ${statuses}`);
 });
 
 for (const child of running) child.kill('SIGKILL');

@@ -20,12 +20,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use webrtc::peer_connection::RTCSessionDescription;
 
-use super::{BUSY, End, Request, Role, Session, apply_remote, log_as, send};
+use super::{BUSY, End, REFUSED, Request, Role, Session, log_as, send};
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
-    in_modern_dialect, is_in_legacy_dialect, offered_codecs, video_track,
+    is_in_legacy_dialect, offered_codecs, video_track,
 };
 use crate::spider::SpiderOptions;
 use crate::spider::channel::{Channel, Claim, FULL, Member, Note, Seat};
@@ -177,6 +176,7 @@ impl Session {
             notes: place.notes,
             member: Some(place.member),
             has_drive: false,
+            channels: 0,
             tasks: JoinSet::new(),
         };
         let started = async {
@@ -216,11 +216,8 @@ impl Session {
         let track = Arc::new(video_track(codec, ssrc));
         let adding = self.peer.pc.add_track(Arc::clone(&track) as _);
         let sender = adding.await.map_err(log_as("no track"))?;
-        apply_remote(
-            &self.peer,
-            RTCSessionDescription::offer(in_modern_dialect(offer)),
-        )
-        .await?;
+        let taken = self.peer.take_offer(offer).await;
+        taken.map_err(log_as(REFUSED))?;
         let agreed = sender
             .get_parameters()
             .await
@@ -252,11 +249,8 @@ impl Session {
     ) -> Result<(), End> {
         let faults = self.options.faults.clone();
         if self.peer.pc.remote_description().await.is_none() {
-            apply_remote(
-                &self.peer,
-                RTCSessionDescription::offer(in_modern_dialect(offer)),
-            )
-            .await?;
+            let taken = self.peer.take_offer(offer).await;
+            taken.map_err(log_as(REFUSED))?;
         }
         if faults.has(Fault::ServerChannels) || faults.has(Fault::OnlyServerChannels) {
             self.open_channels().await?; // rule 15
