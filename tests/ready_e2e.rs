@@ -91,6 +91,16 @@ fn ready_is_told_when_neutral_is_out_and_not_before() {
     }
     let ready = told(&manager, PATIENCE).expect("a word to the service manager");
     assert!(ready.contains("READY=1"), "{ready}");
+    // Whoever was told may ask it to stop at once, and must not kill it.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id()));
+    let caught = status
+        .expect("it runs")
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok())
+        .expect("Linux says it");
+    for (name, number) in [("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15)] {
+        assert_ne!(caught & 1 << (number - 1), 0, "{name} would kill it");
+    }
     program.signal("-TERM");
     assert_eq!(program.wait(), Some(0), "{}", program.tail());
 }

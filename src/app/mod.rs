@@ -138,8 +138,9 @@ pub fn spider(config: &Config, fault_names: &[String]) -> Result<(), Fatal> {
     }
     runtime()?.block_on(async {
         let spider = Spider::start(spider_options(config, Faults::new(faults))).await?;
+        let asked = run::AskedToStop::listen();
         run::announce(&spider, config);
-        tracing::info!(signal = run::asked_to_stop().await, "stopping");
+        tracing::info!(signal = asked.wait().await, "stopping");
         drop(spider);
         Ok(())
     })

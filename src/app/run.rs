@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::board::Board;
@@ -55,8 +56,14 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
         csi_program::take_over();
     }
     let mut chassis = Chassis::start(config, Person::Remote)?;
+    // Before anybody is told that it is ready, who may then ask it to stop at once.
+    let runtime = runtime()?;
+    let asked = {
+        let _context = runtime.enter();
+        AskedToStop::listen()
+    };
     chassis.notify.ready();
-    let stopped = with_control(config, &mut chassis);
+    let stopped = with_control(config, &mut chassis, runtime, asked);
     chassis.notify.stopping();
     drop(chassis);
     tracing::info!("stopped at neutral");
@@ -64,57 +71,60 @@ pub fn run(config: &Config) -> Result<(), Fatal> {
 }
 
 /// Everything above the control thread; whatever happens, that one is stopped first.
-fn with_control(config: &Config, chassis: &mut Chassis) -> Result<(), Fatal> {
+fn with_control(
+    config: &Config,
+    chassis: &mut Chassis,
+    runtime: Runtime,
+    asked: AskedToStop,
+) -> Result<(), Fatal> {
     let stop_video = Arc::new(AtomicBool::new(false));
     let control = &mut chassis.control;
     let events = std::mem::replace(&mut control.events, std::sync::mpsc::sync_channel(1).1);
     // Dropped after everything else here: whatever a sensor is waiting for, neutral does not wait for it.
     let (_sensing, passes) = Sensing::start(devices::parts(&config.sensors)?, &chassis.board)
         .map_err(|err| Fatal::new(Exit::Bug, err))?;
-    runtime().and_then(|runtime| {
-        let ran = runtime.block_on(async {
-            let parts = Car {
-                config,
-                mailbox: Arc::clone(&chassis.mailbox),
-                board: Arc::clone(&chassis.board),
-                view: Arc::clone(&chassis.view),
-                faults: chassis.faults.clone(),
-                in_order: Arc::new(Mutex::new(InOrder::new(
-                    events,
-                    passes,
-                    chassis.notify.clone(),
-                ))),
-            };
-            let car = parts.start(&stop_video).await?;
-            let why = tokio::select! {
-                signal = asked_to_stop() => {
-                    tracing::info!(signal, "stopping");
-                    Ok(())
-                }
-                () = ended(control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
-                hung = ending::hung(&chassis.board) => {
-                    let text = ending::never_returned(&hung);
-                    tracing::error!("{text}; the program ends at neutral, and the service starts it again");
-                    Err(Fatal::new(Exit::HardwareMissing, text))
-                }
-            };
-            Ok((car, why))
-        });
-        ending::limit(&chassis.board);
-        // Neutral before anything else is taken down.
-        let end = control.stop();
-        stop_video.store(true, Ordering::Relaxed);
-        let why = ran.map(|(car, why)| {
-            car.stop(&runtime);
-            why
-        });
-        runtime.shutdown_timeout(Duration::from_millis(500));
-        match (why, end) {
-            (Ok(why), ControlEnd::Stopped) => why,
-            (Err(err), _) => Err(err),
-            (Ok(_), ControlEnd::Panicked) => Err(Fatal::new(Exit::Bug, "the control thread panicked")),
-        }
-    })
+    let ran = runtime.block_on(async {
+        let parts = Car {
+            config,
+            mailbox: Arc::clone(&chassis.mailbox),
+            board: Arc::clone(&chassis.board),
+            view: Arc::clone(&chassis.view),
+            faults: chassis.faults.clone(),
+            in_order: Arc::new(Mutex::new(InOrder::new(
+                events,
+                passes,
+                chassis.notify.clone(),
+            ))),
+        };
+        let car = parts.start(&stop_video).await?;
+        let why = tokio::select! {
+            signal = asked.wait() => {
+                tracing::info!(signal, "stopping");
+                Ok(())
+            }
+            () = ended(control) => Err(Fatal::new(Exit::Bug, "the control thread panicked; please report the message above")),
+            hung = ending::hung(&chassis.board) => {
+                let text = ending::never_returned(&hung);
+                tracing::error!("{text}; the program ends at neutral, and the service starts it again");
+                Err(Fatal::new(Exit::HardwareMissing, text))
+            }
+        };
+        Ok((car, why))
+    });
+    ending::limit(&chassis.board);
+    // Neutral before anything else is taken down.
+    let end = control.stop();
+    stop_video.store(true, Ordering::Relaxed);
+    let why = ran.map(|(car, why)| {
+        car.stop(&runtime);
+        why
+    });
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    match (why, end) {
+        (Ok(why), ControlEnd::Stopped) => why,
+        (Err(err), _) => Err(err),
+        (Ok(_), ControlEnd::Panicked) => Err(Fatal::new(Exit::Bug, "the control thread panicked")),
+    }
 }
 
 async fn ended(control: &Control) {
@@ -123,28 +133,44 @@ async fn ended(control: &Control) {
     }
 }
 
-/// Waits for a signal that asks to stop, and names it.
-pub async fn asked_to_stop() -> &'static str {
-    let on = |kind| signal(kind).ok();
-    let (mut term, mut int, mut hup) = (
-        on(SignalKind::terminate()),
-        on(SignalKind::interrupt()),
-        on(SignalKind::hangup()),
-    );
-    let wait = |signal: &mut Option<tokio::signal::unix::Signal>| {
-        let taken = signal.take();
-        async move {
-            match taken {
+/// The signals that ask to stop, which end nothing by themselves from here on.
+pub struct AskedToStop {
+    term: Option<Signal>,
+    int: Option<Signal>,
+    hup: Option<Signal>,
+}
+
+impl AskedToStop {
+    /// Catches them. Call it where a runtime is entered.
+    #[must_use]
+    pub fn listen() -> Self {
+        let on = |kind| signal(kind).ok();
+        Self {
+            term: on(SignalKind::terminate()),
+            int: on(SignalKind::interrupt()),
+            hup: on(SignalKind::hangup()),
+        }
+    }
+
+    /// Waits for one, and names it.
+    pub async fn wait(self) -> &'static str {
+        let wait = |signal: Option<Signal>| async move {
+            match signal {
                 Some(mut signal) => signal.recv().await,
                 None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            _ = wait(self.term) => "SIGTERM",
+            _ = wait(self.int) => "SIGINT",
+            _ = wait(self.hup) => "SIGHUP",
         }
-    };
-    tokio::select! {
-        _ = wait(&mut term) => "SIGTERM",
-        _ = wait(&mut int) => "SIGINT",
-        _ = wait(&mut hup) => "SIGHUP",
     }
+}
+
+/// Waits for a signal that asks to stop, and names it.
+pub async fn asked_to_stop() -> &'static str {
+    AskedToStop::listen().wait().await
 }
 
 struct Car<'a> {
@@ -294,6 +320,8 @@ pub fn announce(spider: &Spider, config: &Config) {
         // No network yet; the car does not wait for one.
         hosts.push(format!("ADDRESS-OF-THIS-CAR:{port}"));
     }
+    // Who has read the address finds in the log what led to it.
+    super::lines::flush();
     let mut out = std::io::stdout().lock();
     for host in hosts {
         // A closed stdout only means that nobody reads the address.
