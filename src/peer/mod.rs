@@ -49,8 +49,8 @@ use prompt::{Hurry, Prompt};
 
 pub use remote::{MAX_CANDIDATES, MAX_DESCRIPTION};
 pub use sdp::{
-    SdpError, answer_in_kind, has_one_ufrag, is_in_legacy_dialect, offered_codecs,
-    unify_credentials,
+    SdpError, answer_in_kind, has_one_ufrag, in_modern_dialect, is_in_legacy_dialect,
+    offered_codecs, unify_credentials,
 };
 pub use tap::{Arrivals, Feedback};
 

@@ -103,7 +103,7 @@ pub fn is_in_legacy_dialect(sdp: &str) -> bool {
 ///
 /// It takes the `5000` of `m=application 9 DTLS/SCTP 5000` for a payload type.
 #[must_use]
-pub(super) fn in_modern_dialect(sdp: &str) -> String {
+pub fn in_modern_dialect(sdp: &str) -> String {
     let mut out = String::with_capacity(sdp.len() + 32);
     for line in sdp.lines() {
         if let Some(port) = line
