@@ -19,6 +19,7 @@ use spidercar::cli::{self, Asked, CalibrateWish, Check, DoctorWish, Exit, Given,
 use spidercar::config::{self, Config, LogLevel, Machine, Outputs, RawConfig, Report, Source};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -95,14 +96,14 @@ fn prepare(work: Work) -> Result<Job, Report> {
     let raw = RawConfig::read(&source, &given.sets, &Machine);
     if let Work::Neutral(_) = work {
         let outputs = Outputs::from_raw(&raw, &Machine)?;
-        log_to_stderr(LogLevel::Info);
+        log_to_stderr(LogLevel::Info, Way::Direct);
         for problem in outputs.ignored.iter().flat_map(Report::problems) {
             tracing::warn!(%problem, "neutral goes on without this part of the configuration");
         }
         return Ok(Job::Neutral(outputs));
     }
     let config = Config::from_raw(&raw, &Machine)?;
-    log_to_stderr(match &work {
+    let level = match &work {
         // Their screen is no place for a log; what a person must know of still comes through.
         Work::Calibrate {
             wish: CalibrateWish::Terminal,
@@ -113,7 +114,12 @@ fn prepare(work: Work) -> Result<Job, Report> {
             ..
         } => LogLevel::Error,
         _ => config.log_level,
-    });
+    };
+    let way = match &work {
+        Work::Run(_) | Work::Spider { .. } => Way::Queued,
+        _ => Way::Direct,
+    };
+    log_to_stderr(level, way);
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");
     Ok(match work {
         Work::Run(_) => Job::Run(config),
@@ -199,8 +205,17 @@ fn complain(what: &str) {
     let _ = writeln!(io::stderr(), "spidercar: {what}");
 }
 
+/// How lines of the log go out.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// At once: what ends by itself, in a terminal or from a script.
+    Direct,
+    /// By a queue that holds nobody: what serves others.
+    Queued,
+}
+
 /// Starts logging: one line an event, of this program from `level` on, of libraries warnings and errors only.
-fn log_to_stderr(level: LogLevel) {
+fn log_to_stderr(level: LogLevel, way: Way) {
     let ours = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -217,17 +232,15 @@ fn log_to_stderr(level: LogLevel) {
     let filter = Targets::new()
         .with_default(theirs)
         .with_target("spidercar", ours);
-    // Without a thread for it there is no log: a car goes on without, and says so where it still can.
-    let lines = match app::lines::to_stderr() {
-        Ok(lines) => lines,
-        Err(err) => {
-            complain(&format!("there is no log: {err}"));
-            return;
-        }
+    let queue = match way {
+        Way::Direct => None,
+        // Without a thread for it the log is as everywhere else.
+        Way::Queued => app::lines::to_stderr().ok(),
     };
+    let out = queue.map_or_else(|| BoxMakeWriter::new(io::stderr), BoxMakeWriter::new);
     let lines = tracing_subscriber::fmt::layer()
         .compact()
-        .with_writer(lines)
+        .with_writer(out)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // It would say so with a macro that panics when stderr is gone; a car goes on without its log.
         .log_internal_errors(false);

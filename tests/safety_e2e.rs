@@ -264,20 +264,21 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
     let set = format!("failsafe.black_box={}", folder.file("box").display());
     let mut car = Car::local("recorded", &[&set]);
     for cause in ["silence", "stop"] {
-        let mut operator = Operator::connect(&car.program.url()).await;
-        operator.move_off(&car).await;
-        if cause == "stop" {
-            car.undisturbed(async || {
+        let operator = car
+            .undisturbed(async || {
+                let mut operator = Operator::connect(&car.program.url()).await;
                 operator.move_off(&car).await;
-                operator.send("stream", r#"{"stop":{}}"#).await;
+                if cause == "stop" {
+                    operator.send("stream", r#"{"stop":{}}"#).await;
+                }
                 // Not before it has arrived: a peer that goes takes what it has not sent with it.
                 until("the stop in the actuator log", || {
-                    car.last().is_some_and(|last| last.cause == "stop")
+                    car.last().is_some_and(|last| last.cause == cause)
                 })
                 .await;
+                operator
             })
             .await;
-        }
         drop(operator);
         car.until_neutral().await;
         until(&format!("a record of the {cause}"), || {
