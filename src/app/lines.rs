@@ -16,7 +16,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ impl Quota {
 #[derive(Debug)]
 pub struct Lines {
     queue: SyncSender<Item>,
-    left_out: &'static AtomicU64,
+    left_out: Arc<AtomicU64>,
     ours: Quota,
     theirs: Quota,
 }
@@ -105,11 +105,11 @@ pub struct Lines {
 impl Lines {
     fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, items) = sync_channel(QUEUE);
-        // One for the life of the process, which both ends have.
-        let left_out: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+        let left_out = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&left_out);
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_all(out, &items, left_out))?;
+            .spawn(move || write_all(out, &items, &told))?;
         Ok(Self {
             queue,
             left_out,

@@ -39,10 +39,8 @@ use std::time::Instant;
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
+use super::sieve;
 use rules::Rules;
-
-/// Refused datagrams that one look at the socket goes through. choice: a millisecond of a flood at most.
-const REFUSED_AT_ONCE: usize = 32;
 
 /// A socket with the border in front.
 #[derive(Debug)]
@@ -124,23 +122,9 @@ impl AsyncUdpSocket for Border {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        // One message at a time: the stack asks for no more, and each has to be looked at.
-        let (Some(buf), Some(about)) = (bufs.first_mut(), meta.first_mut()) else {
-            return Poll::Ready(Ok(0));
-        };
-        for _ in 0..REFUSED_AT_ONCE {
-            let (one, its) = (std::slice::from_mut(buf), std::slice::from_mut(about));
-            match self.inner.poll_recv(cx, one, its) {
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    if self.admits(buf, about) {
-                        return Poll::Ready(Ok(count));
-                    }
-                }
-                other => return other,
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        sieve::receive(&*self.inner, cx, bufs, meta, |message, about| {
+            self.admits(message, about)
+        })
     }
 
     fn max_gso_segments(&self) -> usize {

@@ -27,6 +27,7 @@ mod prompt;
 mod remote;
 mod repair;
 mod sdp;
+mod sieve;
 mod tap;
 
 use std::net::{IpAddr, SocketAddr};

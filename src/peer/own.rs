@@ -24,8 +24,7 @@ use std::task::{Context, Poll};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
-/// Refused packets that one look at the socket goes through. choice: some milliseconds of a flood at most.
-const REFUSED_AT_ONCE: usize = 32;
+use super::sieve;
 
 /// The socket, and the only address it talks to: its own.
 #[derive(Debug)]
@@ -65,23 +64,9 @@ impl AsyncUdpSocket for Own {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        // One message at a time: the stack asks for no more, and each has to be looked at.
-        let (Some(buf), Some(about)) = (bufs.first_mut(), meta.first_mut()) else {
-            return Poll::Ready(Ok(0));
-        };
-        let (buf, about) = (std::slice::from_mut(buf), std::slice::from_mut(about));
-        for _ in 0..REFUSED_AT_ONCE {
-            match self.inner.poll_recv(cx, buf, about) {
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    if about.iter().all(|one| self.is_here(one.addr)) {
-                        return Poll::Ready(Ok(count));
-                    }
-                }
-                other => return other,
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        sieve::receive(&*self.inner, cx, bufs, meta, |_, about| {
+            self.is_here(about.addr)
+        })
     }
 
     fn max_gso_segments(&self) -> usize {
@@ -100,6 +85,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::peer::sieve::REFUSED_AT_ONCE;
 
     const HERE: &str = "192.0.2.7:4000";
 

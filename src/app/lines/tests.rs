@@ -1,7 +1,5 @@
 //! A reader that does not read, and a second that is full.
 
-use std::sync::Arc;
-
 use super::*;
 
 /// A reader that does not read until it is told to.
