@@ -21,6 +21,7 @@ mod help;
 mod parse;
 
 use core::fmt;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::Set;
@@ -149,7 +150,12 @@ pub enum Work {
         wish: DoctorWish,
     },
     /// Outputs to neutral.
-    Neutral(Given),
+    Neutral {
+        /// The car.
+        given: Given,
+        /// Whether stdin is waited for, which ends when a car does.
+        waits: bool,
+    },
     /// The pulses of a car, measured or changed.
     Calibrate {
         /// The car.
@@ -193,7 +199,7 @@ impl Work {
             | Self::Watch { given, .. }
             | Self::Calibrate { given, .. }
             | Self::Doctor { given, .. }
-            | Self::Neutral(given) => given,
+            | Self::Neutral { given, .. } => given,
         }
     }
 }
@@ -207,6 +213,22 @@ pub struct Given {
     pub sets: Vec<Set>,
     /// Whether an installed configuration has nothing to do with it (`spider`, `watch`).
     pub built_in: bool,
+}
+
+impl Given {
+    /// The arguments that give the same again, to a command that takes `--config` and `--set`.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<OsString> {
+        let file = self.config.iter().flat_map(|file| {
+            let flag = OsString::from("--config");
+            [flag, file.clone().into_os_string()]
+        });
+        let sets = self.sets.iter().flat_map(|set| {
+            let said = format!("{}={}", set.key, set.value);
+            ["--set".into(), said.into()]
+        });
+        file.chain(sets).collect()
+    }
 }
 
 /// A command line that makes no sense, and what to do about it.

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use spidercar::app;
 use spidercar::app::replay::{ReplayError, Replayed};
+use spidercar::app::survivor::Program;
 use spidercar::cli::{self, Asked, CalibrateWish, Check, DoctorWish, Exit, Given, Work};
 use spidercar::config::{self, Config, LogLevel, Machine, Outputs, RawConfig, Report, Source};
 use tracing::level_filters::LevelFilter;
@@ -50,7 +51,10 @@ fn start() -> ExitCode {
 
 /// Work with the configuration it needs, ready to start.
 enum Job {
-    Run(Config),
+    Run {
+        config: Config,
+        survivor: Program,
+    },
     Spider {
         config: Config,
         faults: Vec<String>,
@@ -62,23 +66,43 @@ enum Job {
     Doctor {
         config: Config,
         wish: DoctorWish,
+        survivor: Program,
     },
-    Neutral(Outputs),
+    Neutral {
+        outputs: Outputs,
+        waits: bool,
+    },
     Calibrate {
         config: Config,
         wish: CalibrateWish,
+        survivor: Program,
     },
 }
 
 /// Starts the part of the program that does a job, and waits for its end.
 fn dispatch(job: Job) -> ExitCode {
     let done = match job {
-        Job::Run(config) => app::run::run(&config),
+        Job::Run { config, survivor } => app::run::run(&config, survivor),
         Job::Spider { config, faults } => app::spider(&config, &faults),
         Job::Watch { config, record } => app::watch(&config, record),
-        Job::Doctor { config, wish } => app::doctor::doctor(&config, wish),
-        Job::Neutral(outputs) => app::run::neutral(&outputs),
-        Job::Calibrate { config, wish } => app::calibrate::calibrate(&config, &wish),
+        Job::Doctor {
+            config,
+            wish,
+            survivor,
+        } => app::doctor::doctor(&config, wish, survivor),
+        Job::Neutral {
+            outputs,
+            waits: false,
+        } => app::neutral::neutral(&outputs),
+        Job::Neutral {
+            outputs,
+            waits: true,
+        } => app::survivor::waiting::wait(&outputs),
+        Job::Calibrate {
+            config,
+            wish,
+            survivor,
+        } => app::calibrate::calibrate(&config, &wish, survivor),
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -94,13 +118,19 @@ fn prepare(work: Work) -> Result<Job, Report> {
     let given = work.given();
     let source = source(given);
     let raw = RawConfig::read(&source, &given.sets, &Machine);
-    if let Work::Neutral(_) = work {
+    if let Work::Neutral { waits, .. } = work {
         let outputs = Outputs::from_raw(&raw, &Machine)?;
-        log_to_stderr(LogLevel::Info, Way::Direct);
+        // The car that it waits for has said all the rest.
+        let level = if waits {
+            LogLevel::Error
+        } else {
+            LogLevel::Info
+        };
+        log_to_stderr(level, Way::Direct);
         for problem in outputs.ignored.iter().flat_map(Report::problems) {
             tracing::warn!(%problem, "neutral goes on without this part of the configuration");
         }
-        return Ok(Job::Neutral(outputs));
+        return Ok(Job::Neutral { outputs, waits });
     }
     let config = Config::from_raw(&raw, &Machine)?;
     let level = match &work {
@@ -121,13 +151,22 @@ fn prepare(work: Work) -> Result<Job, Report> {
     };
     log_to_stderr(level, way);
     tracing::info!(%source, keys_set = raw.keys_said().len(), "configuration");
+    let survivor = Program::this(work.given());
     Ok(match work {
-        Work::Run(_) => Job::Run(config),
+        Work::Run(_) => Job::Run { config, survivor },
         Work::Spider { faults, .. } => Job::Spider { config, faults },
         Work::Watch { record, .. } => Job::Watch { config, record },
-        Work::Doctor { wish, .. } => Job::Doctor { config, wish },
-        Work::Calibrate { wish, .. } => Job::Calibrate { config, wish },
-        Work::Neutral(_) => unreachable!("neutral was prepared above"),
+        Work::Doctor { wish, .. } => Job::Doctor {
+            config,
+            wish,
+            survivor,
+        },
+        Work::Calibrate { wish, .. } => Job::Calibrate {
+            config,
+            wish,
+            survivor,
+        },
+        Work::Neutral { .. } => unreachable!("neutral was prepared above"),
     })
 }
 

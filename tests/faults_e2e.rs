@@ -62,14 +62,22 @@ async fn asked_to_stop_the_car_ends_at_neutral_with_code_0() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_process_that_is_continued_does_not_go_on_where_it_was() {
     let (car, mut operator) = moving_car("frozen").await;
+    let moving = writes(&car.actuators).len();
     car.program.freeze().await;
+    // Another process writes neutral for it meanwhile.
+    car.until_neutral().await;
     let before = writes(&car.actuators).len();
+    let by = car.since(moving).pop().map(|write| write.cause);
+    assert_eq!(by.as_deref(), Some("control_stalled"));
     for _ in 0..25 {
         operator.drive(400, 0).await; // queues in the network while the car is frozen
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     car.program.signal("-CONT");
-    car.until_neutral().await;
+    until("a neutral of its own", || {
+        writes(&car.actuators).len() > before
+    })
+    .await;
     let after = &writes(&car.actuators)[before..];
     assert!(
         after

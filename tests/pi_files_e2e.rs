@@ -6,10 +6,12 @@
 
 mod harness;
 
+use std::time::Instant;
+
 use harness::board::{Board, I2C, Model, User, own};
 use harness::course::undisturbed;
 use harness::terminal::AtTerminal;
-use harness::{ATTEMPTS, Operator, Program, until};
+use harness::{AGAIN, ATTEMPTS, Operator, Program, until};
 
 /// Steering and throttle at once, no slew: each command is one change.
 const AT_ONCE: [&str; 3] = [
@@ -40,6 +42,31 @@ async fn car(board: &Board, sets: &[&str]) -> (Program, Operator) {
     let mut operator = Operator::connect(&car.url()).await;
     operator.take_over().await;
     (car, operator)
+}
+
+/// A car that is killed while `driven`, and whose survivor was, too, so that nobody writes neutral.
+async fn killed_without_survivor(
+    board: &Board,
+    sets: &[&str],
+    driven: impl AsyncFn(&mut Operator),
+) {
+    for _ in 0..ATTEMPTS {
+        let (mut car, mut operator) = car(board, sets).await;
+        car.kill_survivor().await;
+        let at = Instant::now();
+        undisturbed(&car, async || {
+            operator.take_over().await;
+            driven(&mut operator).await;
+        })
+        .await;
+        car.signal("-KILL");
+        car.wait();
+        if at.elapsed() < AGAIN {
+            return;
+        }
+        eprintln!("this computer took so long that there was another survivor: once more");
+    }
+    panic!("there was another survivor in each of {ATTEMPTS} attempts");
 }
 
 /// Commands until the pulses are these, in microseconds.
@@ -115,9 +142,26 @@ async fn hardware_pwm_gets_these_values_on_every_board() {
         })
         .await;
 
-        // A crash in reverse: the pulses go on, for the hardware needs no process; `neutral` ends them.
+        // A crash in reverse: the pulses would go on, for the hardware needs no process; the survivor ends them.
+        let neutral = [throttle, steering].map(|channel| line(channel, "duty_cycle", "1500000"));
         car.signal("-KILL");
         car.wait();
+        until("neutral by the survivor", || {
+            (board.duty(throttle), board.duty(steering)) == (1_500_000, 1_500_000)
+        })
+        .await;
+        let writes = board.writes();
+        assert_eq!(
+            writes[writes.len() - 2..],
+            neutral,
+            "{model:?}: taken over without a gap"
+        );
+
+        // Where there is none, `neutral` does it.
+        killed_without_survivor(&board, &["drive.output=pwm"], async |operator| {
+            pulses(&board, operator, (-1000, 0), (1000, 1500)).await;
+        })
+        .await;
         let state = |channel| {
             ["period", "duty_cycle", "polarity", "enable"].map(|file| board.pwm(channel, file))
         };
@@ -130,10 +174,7 @@ async fn hardware_pwm_gets_these_values_on_every_board() {
         assert_eq!(code, Some(0), "{log}");
         assert_eq!(
             board.writes()[before..],
-            [
-                line(throttle, "duty_cycle", "1500000"),
-                line(steering, "duty_cycle", "1500000")
-            ],
+            neutral,
             "{model:?}: taken over without a gap"
         );
 
@@ -172,8 +213,12 @@ async fn a_reversed_servo_gets_the_short_pulse_for_left_and_the_same_neutral() {
     .await;
     pulses(&board, &mut operator, (0, -1000), (1500, 2000)).await;
     pulses(&board, &mut operator, (1000, 0), (2000, 1500)).await;
-    car.signal("-KILL");
-    car.wait();
+    car.signal("-TERM");
+    assert_eq!(car.wait(), Some(0));
+    killed_without_survivor(&board, &sets, async |operator| {
+        pulses(&board, operator, (1000, -1000), (2000, 2000)).await;
+    })
+    .await;
     let (code, _, log) = board.run(&[
         "neutral",
         "--set",
@@ -262,24 +307,29 @@ async fn an_h_bridge_gets_these_register_bits_on_every_board() {
             })
             .await;
 
-        // A crash while driving, then the unit's stop-post step.
+        // A crash while driving: the survivor.
+        let is_off = || board.duty(speed) == 0 && pins.set_and_clear(&board).1 == bit(25);
         operator
             .drive_until(1000, "full speed", || board.duty(speed) == 1_000_000)
             .await;
         car.signal("-KILL");
         car.wait();
+        until("neutral by the survivor", is_off).await;
+
+        // Without one, the unit's stop-post step.
+        killed_without_survivor(&board, &BRIDGE, async |operator| {
+            operator
+                .drive_until(1000, "full speed", || board.duty(speed) == 1_000_000)
+                .await;
+        })
+        .await;
         // On a busy machine the driver was silent for a moment before the kill: then it is a little less than all.
         assert_ne!(board.duty(speed), 0, "hardware PWM goes on");
         let mut args = vec!["neutral"];
         args.extend(BRIDGE.iter().flat_map(|set| ["--set", set]));
         let (code, _, log) = board.run(&args);
         assert_eq!(code, Some(0), "{log}");
-        assert_eq!(board.duty(speed), 0);
-        assert_eq!(
-            pins.set_and_clear(&board).1,
-            bit(25),
-            "the enable pin is low"
-        );
+        assert!(is_off(), "the enable pin is low");
     }
 }
 
@@ -332,6 +382,19 @@ async fn the_original_car_gets_these_bytes_on_the_bus() {
     car.signal("-TERM");
     assert_eq!(car.wait(), Some(0));
     assert!(wrote("00 00 70 01 00 00 70 01"), "neutral at the end");
+
+    let (mut car, mut operator) = self::car(&board, &["drive.output=pca9685"]).await;
+    operator
+        .drive_until(1000, "full forward once more", || {
+            wrote("00 00 ea 01 00 00 70 01")
+        })
+        .await;
+    car.signal("-KILL");
+    car.wait();
+    until("neutral by the survivor", || {
+        wrote("00 00 70 01 00 00 70 01")
+    })
+    .await;
 }
 
 /// Bits of "set these pins" and "clear these pins" of a Pi 4, and whether they were written since the last look.
@@ -377,14 +440,16 @@ async fn the_outputs_of_a_chip_out_of_reach_are_switched_off_by_its_enable_pin()
     assert_eq!(last.map(String::as_str), Some(NEUTRAL));
 
     // Killed at speed with a bus that is dead: `neutral` cannot write it, and switches the outputs off.
-    operator.take_over().await;
-    operator
-        .drive_until(1000, "full forward again", || {
-            board.writes().last().is_some_and(|line| line == full)
-        })
-        .await;
-    car.signal("-KILL");
-    car.wait();
+    car.signal("-TERM");
+    assert_eq!(car.wait(), Some(0));
+    killed_without_survivor(&board, &ENABLE, async |operator| {
+        operator
+            .drive_until(1000, "full forward again", || {
+                board.writes().last().is_some_and(|line| line == full)
+            })
+            .await;
+    })
+    .await;
     std::fs::write(&fails, "").expect("a broken bus");
     forget();
     let (code, _, log) = neutral();

@@ -68,8 +68,7 @@ async fn a_driver_who_says_a_thousand_things_a_second_is_obeyed_and_his_silence_
         }
         let silent_us = spidercar::app::clock::now().as_micros();
         car.until_neutral().await;
-        let last = car.last().expect("there are writes");
-        assert_eq!(last.cause, "silence");
+        let last = car.fell_silent();
         let took = last.t_us.saturating_sub(silent_us);
         assert!(took < 500_000, "neutral {took} us after the last command");
     })

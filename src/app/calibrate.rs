@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Promises: no output moves before somebody said that the wheels are up, and none when no key is held; however this ends,
-//! neutral is written. A killed process (SIGKILL) cannot: `spidercar neutral` does.
+//! neutral is written. For a killed process (SIGKILL), and one that was stopped (Ctrl-Z), the survivor does it.
 //! Knows nothing of: what the keys do (`desk`), what it looks like (`screen`).
 
 use std::fmt::Write as _;
@@ -26,6 +26,7 @@ use super::lasting::not_lasting;
 use super::learned::Learned;
 use super::lock::{Locks, StateLock};
 use super::state_file::StateFile;
+use super::survivor::Program;
 use super::{Fatal, clock, run};
 use crate::cli::{CalibrateWish, Exit};
 use crate::config::{Config, Drive};
@@ -61,9 +62,9 @@ const FORGET_EACH: u32 = 250;
 ///
 /// # Errors
 /// No terminal, no state file, another program at the outputs, pulses that make no sense.
-pub fn calibrate(config: &Config, wish: &CalibrateWish) -> Result<(), Fatal> {
+pub fn calibrate(config: &Config, wish: &CalibrateWish, survivor: Program) -> Result<(), Fatal> {
     match wish {
-        CalibrateWish::Terminal => at_the_car(config),
+        CalibrateWish::Terminal => at_the_car(config, survivor),
         CalibrateWish::Show => {
             let (_, found) = found(&config.drive);
             for (path, why) in &found.unusable {
@@ -168,7 +169,7 @@ fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn at_the_car(config: &Config) -> Result<(), Fatal> {
+fn at_the_car(config: &Config, survivor: Program) -> Result<(), Fatal> {
     let no_terminal = |err: io::Error| {
         let what = format!("{err}; a script uses --show, --save NAME=US and --reset");
         Fatal::new(Exit::BadConfig, what)
@@ -183,7 +184,7 @@ fn at_the_car(config: &Config) -> Result<(), Fatal> {
     }
     let stop = Arc::new(AtomicBool::new(false));
     watch_signals(&stop)?;
-    let mut chassis = Chassis::start(config, Person::AtTheCar)?;
+    let mut chassis = Chassis::start(config, Person::AtTheCar, Some(survivor))?;
     let mut terminal = Terminal::open().map_err(no_terminal)?;
     let desk = measure(config, &chassis, &mut terminal, &stop);
     // Neutral, before anything else.

@@ -4,8 +4,8 @@
 //! would not hold in the other. So both get it here, built and taken down in one order.
 //!
 //! ```text
-//!   up      locks ─▶ what was learned ─▶ outputs ─▶ control thread (neutral first) ─▶ guard ─▶ keeper, black box's folder
-//!   down    control thread (neutral last) ─▶ guard, black box ─▶ keeper (writes what is new) ─▶ locks
+//!   up      locks ─▶ what was learned ─▶ outputs ─▶ control thread (neutral first) ─▶ guard, survivor ─▶ keeper, black box's folder
+//!   down    control thread (neutral last) ─▶ guard, survivor, black box ─▶ keeper (writes what is new) ─▶ locks
 //! ```
 //!
 //! Promises: neutral is on the wires before a disk is written; whichever way it is dropped, neutral is the last write.
@@ -29,6 +29,7 @@ use super::notify::Notify;
 use super::parts::{actuators, pins_are_free};
 use super::pulse::Pulse;
 use super::state_file::{Found, StateFile};
+use super::survivor::{Program, Survivor};
 use super::{Fatal, clock};
 use crate::cli::Exit;
 use crate::config::{Config, Drive};
@@ -56,6 +57,7 @@ pub struct Chassis {
     /// The control thread.
     pub control: Control,
     _guard: Guard,
+    _survivor: Option<Survivor>,
     _black_box: Option<BlackBox>,
     _keeper: Option<Keeper>,
     /// Where commands go.
@@ -74,9 +76,15 @@ pub struct Chassis {
 impl Chassis {
     /// Builds it and starts it: when this returns, neutral was written, or the outputs refused it, and the log says so.
     ///
+    /// `survivor` writes neutral when this process dies; without one only a service manager does.
+    ///
     /// # Errors
     /// Another program has the outputs; outputs that are missing, or that never return; a thread that could not be made.
-    pub fn start(config: &Config, person: Person) -> Result<Self, Fatal> {
+    pub fn start(
+        config: &Config,
+        person: Person,
+        survivor: Option<Program>,
+    ) -> Result<Self, Fatal> {
         let Locks {
             outputs: locks,
             state,
@@ -124,7 +132,7 @@ impl Chassis {
         // A board that restarts in the middle of a measurement helps nobody: its watchdog is for the service.
         let device = config.safety.watchdog_device.clone();
         let guard = Guard::start(GuardParts {
-            pulse,
+            pulse: Arc::clone(&pulse),
             outputs: spare,
             notify: notify.clone(),
             watchdog_device: device.filter(|_| person == Person::Remote),
@@ -133,6 +141,11 @@ impl Chassis {
         control
             .begun(FIRST_NEUTRAL)
             .map_err(|why| not_begun(why, &board))?;
+        // Before memory is locked, which a copy of this process would have to pay for.
+        let survivor = survivor
+            .map(|program| Survivor::start(program, &pulse))
+            .transpose()
+            .map_err(bug)?;
         // The car is at neutral; only now may a disk be slow.
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|err| {
@@ -158,6 +171,7 @@ impl Chassis {
         Ok(Self {
             control,
             _guard: guard,
+            _survivor: survivor,
             _black_box: black_box,
             _keeper: keeper,
             mailbox,

@@ -198,8 +198,8 @@ impl Running {
             Ok(()) => (Cause::Exit, ControlEnd::Stopped),
             Err(_) => (Cause::Panic, ControlEnd::Panicked),
         };
-        self.neutral(cause);
-        self.pulse.end();
+        let is_neutral = self.neutral(cause);
+        self.pulse.end(is_neutral);
         let (late, took) = (self.late.figures(), self.took.figures());
         tracing::info!(
             ticks = late.n,
@@ -217,7 +217,7 @@ impl Running {
         end
     }
 
-    fn neutral(&mut self, cause: Cause) {
+    fn neutral(&mut self, cause: Cause) -> bool {
         let neutral = self.vehicle.neutral();
         let now = clock::now();
         let written = self.actuators.write(now, neutral, cause);
@@ -229,7 +229,9 @@ impl Running {
                 "neutral could not be written: {}",
                 chain(&err)
             );
+            return false;
         }
+        true
     }
 
     fn step_until(&mut self, stop: &AtomicBool) {

@@ -21,6 +21,7 @@ use super::ending::with_patience;
 use super::lasting::not_lasting;
 use super::lock::Locks;
 use super::state_file::StateFile;
+use super::survivor::Program;
 use super::{Fatal, chassis, clock, csi_program, parts};
 use crate::cli::{DoctorWish, Exit};
 use crate::config::Config;
@@ -71,13 +72,13 @@ type Lines = Vec<(&'static str, Option<Finding>)>;
 ///
 /// # Errors
 /// A part that `run` needs does not work.
-pub fn doctor(config: &Config, wish: DoctorWish) -> Result<(), Fatal> {
+pub fn doctor(config: &Config, wish: DoctorWish, survivor: Program) -> Result<(), Fatal> {
     if csi_program::is_elsewhere(config) {
         csi_program::take_over();
     }
     match wish {
         DoctorWish::Look => look(config),
-        DoctorWish::Hands => walk::walk(config),
+        DoctorWish::Hands => walk::walk(config, survivor),
         DoctorWish::Video(seconds) => {
             report(&film::film(config, Duration::from_secs(seconds.into()))?)
         }

@@ -6,7 +6,8 @@
 //! ```text
 //!   video thread    camera wrapped:  error, panic, three seconds of nothing
 //!   control thread  outputs wrapped: panic, half a second of nothing, half a second of errors
-//!   runtime         a task: panics of link and metrics, both workers busy for two seconds
+//!   runtime         a task: panics of link and metrics, both workers busy for two seconds, a stack that overflows, 256 MB
+//!                   that are never given back
 //!   doctor --hands  who moves the car is its link: panics of link
 //! ```
 //!
@@ -34,6 +35,11 @@ const CAMERA_STALL: Duration = Duration::from_secs(3);
 const CONTROL_STALL: Duration = Duration::from_millis(500);
 /// How long the runtime is busy. choice: beyond every stop time.
 const RUNTIME_STALL: Duration = Duration::from_secs(2);
+
+/// How much is taken at a time, each millisecond, and how often. choice: 256 MB in all, which no limit for a car allows and every
+/// computer that builds one has.
+const LEAK: usize = 1 << 22;
+const LEAKS: u32 = 1 << 6;
 
 /// The faults that are still to come; shared by all parts.
 #[derive(Debug)]
@@ -190,10 +196,19 @@ impl Actuators for FaultyOutputs {
     }
 }
 
-/// Keeps both workers of the runtime busy when that is due.
-pub async fn stall_runtime(faults: Arc<Faults>) {
+/// What can go wrong in any task: it keeps the runtime's threads, its stack or its memory.
+pub async fn in_runtime(faults: Arc<Faults>) {
     loop {
         tokio::time::sleep(LOOK).await;
+        if faults.take(FaultKind::StackOverflow) {
+            std::hint::black_box(deeper(0));
+        }
+        if faults.take(FaultKind::MemoryLeak) {
+            for _ in 0..LEAKS {
+                std::mem::forget(std::hint::black_box(vec![1_u8; LEAK]));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
         if faults.take(FaultKind::RuntimeStall) {
             // One for each worker: this task goes to sleep, and they take a thread each.
             let stalls =
@@ -203,6 +218,15 @@ pub async fn stall_runtime(faults: Arc<Faults>) {
             }
         }
     }
+}
+
+/// As deep as the stack goes, and deeper: a parser that calls itself for what a stranger sent.
+fn deeper(depth: usize) -> usize {
+    let kept = std::hint::black_box([depth; 64]);
+    if depth == usize::MAX {
+        return depth;
+    }
+    deeper(depth + 1) + kept.iter().sum::<usize>()
 }
 
 #[cfg(test)]

@@ -124,6 +124,7 @@ impl Watch {
     }
 
     fn look(&mut self, now: Uptime) {
+        self.parts.pulse.tell(now);
         let is_stalled = !self.parts.pulse.is_over() && self.parts.pulse.silence(now) > STALL;
         if is_stalled {
             self.relieve(now);

@@ -3,17 +3,22 @@
 //! ```text
 //!   control:  beat ─ step ─ write ─ was I relieved? ─ … 200 ms of nothing … ─▶ relieved: late, neutral again
 //!   guard:                     beat is old ─▶ relieve ─▶ neutral, by a handle of its own
+//!   survivor, another process:    told by whichever of the two still runs; hears nothing ─▶ neutral, by handles of its own
 //! ```
 //!
 //! Promises: no lock; a control thread that was relieved learns of it before and after its next write.
 //! Knows nothing of: outputs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::survivor::Lifeline;
 use crate::logic::drive::Setpoint;
 use crate::logic::units::{PulseWidth, Uptime};
+
+/// How often the survivor is told. choice: as often as the guard looks; the survivor acts after eleven of them.
+const TELL: Duration = Duration::from_millis(20);
 
 /// The heartbeat.
 #[derive(Debug, Default)]
@@ -24,6 +29,8 @@ pub struct Pulse {
     over: AtomicBool,
     /// Throttle in the upper half, steering in the lower.
     neutral: AtomicU32,
+    survivor: OnceLock<Lifeline>,
+    told_at: AtomicU64,
 }
 
 impl Pulse {
@@ -40,6 +47,23 @@ impl Pulse {
     pub fn beat(&self, now: Uptime) {
         self.at.store(now.as_micros(), Ordering::SeqCst);
         self.beats.fetch_add(1, Ordering::SeqCst);
+        self.tell(now);
+    }
+
+    /// From now on a survivor is told.
+    pub fn has_survivor(&self, lifeline: Lifeline) {
+        let _ = self.survivor.set(lifeline); // a car has one
+    }
+
+    /// Tells the survivor that somebody here still can write neutral, and what that is; costs nothing if it was told lately.
+    pub fn tell(&self, now: Uptime) {
+        let told_at = Uptime::from_micros(self.told_at.load(Ordering::SeqCst));
+        if let Some(survivor) = self.survivor.get()
+            && now.since(told_at) >= TELL
+        {
+            self.told_at.store(now.as_micros(), Ordering::SeqCst);
+            survivor.tell(self.neutral());
+        }
     }
 
     /// Says what is neutral from now on.
@@ -82,9 +106,13 @@ impl Pulse {
         self.relieved.swap(false, Ordering::SeqCst)
     }
 
-    /// The control thread ended, at neutral: from now on its silence means nothing.
-    pub fn end(&self) {
+    /// The control thread ended: from now on its silence means nothing. If neutral could not be written, the survivor is to
+    /// try when this process is gone.
+    pub fn end(&self, is_neutral: bool) {
         self.over.store(true, Ordering::SeqCst);
+        if let Some(survivor) = self.survivor.get() {
+            survivor.over(is_neutral);
+        }
     }
 
     /// Whether the control thread ended.

@@ -17,24 +17,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::board::Board;
-use super::chassis::{self, Chassis, Person};
+use super::chassis::{Chassis, Person};
 use super::control::{Control, ControlEnd};
 use super::ending;
-use super::fault::{self, Faults, or_panic, stall_runtime};
+use super::fault::{self, Faults, in_runtime, or_panic};
 use super::link::{LinkOptions, LinkParts};
 use super::lock::Locks;
 use super::mailbox::Mailbox;
 use super::metrics::{InOrder, Rate};
 use super::outlet::{UNIT_ROOM, carry};
-use super::parts::{self, actuators, chain};
+use super::parts;
 use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
+use super::survivor::Program;
 use super::{
-    Fatal, Role, Shared, address, clock, csi_program, link, metrics, peer_options, runtime,
-    spider_options, video,
+    Fatal, Role, Shared, address, clock, csi_program, link, metrics, neutral, peer_options,
+    runtime, spider_options, video,
 };
 use crate::cli::Exit;
-use crate::config::{Config, Drive, FaultKind, Outputs, Sim, SpiderUrl};
+use crate::config::{Config, FaultKind, SpiderUrl};
 use crate::hal::sim::SimView;
 use crate::logic::failsafe::Cause;
 use crate::peer::addresses;
@@ -43,19 +44,19 @@ use crate::spider::{self, Spider};
 /// How often the control thread is looked after. choice: a bug there is told within this.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
 
-/// Runs the car until asked to stop.
+/// Runs the car until asked to stop, and beside it what writes neutral if this process dies.
 ///
 /// # Errors
 /// What ends the program; the outputs are neutral by then.
-pub fn run(config: &Config) -> Result<(), Fatal> {
+pub fn run(config: &Config, survivor: Program) -> Result<(), Fatal> {
     if csi_program::is_elsewhere(config) {
         // The other program may take seconds to load from a card: neutral comes first.
         let locks = Locks::take(&config.drive)?;
-        write_neutral(&config.drive, &config.sim)?;
+        neutral::write(&config.drive, &config.sim, None, Cause::Exit)?;
         drop(locks);
         csi_program::take_over();
     }
-    let mut chassis = Chassis::start(config, Person::Remote)?;
+    let mut chassis = Chassis::start(config, Person::Remote, Some(survivor))?;
     // Before anybody is told that it is ready, who may then ask it to stop at once.
     let runtime = runtime()?;
     let asked = {
@@ -273,10 +274,7 @@ impl Car<'_> {
             }
         };
         tasks.push(supervise("metrics", measuring, restarted));
-        tasks.extend(
-            self.faults
-                .map(|faults| tokio::spawn(stall_runtime(faults))),
-        );
+        tasks.extend(self.faults.map(|faults| tokio::spawn(in_runtime(faults))));
         Ok(Started { tasks, spider })
     }
 }
@@ -328,27 +326,4 @@ pub fn announce(spider: &Spider, config: &Config) {
         let _ = writeln!(out, "Drive it here:  http://{host}/?channel={channel}{key}");
     }
     let _ = out.flush();
-}
-
-/// Writes neutral to the outputs once (`spidercar neutral`).
-///
-/// # Errors
-/// The outputs cannot be opened or written.
-pub fn neutral(outputs: &Outputs) -> Result<(), Fatal> {
-    write_neutral(&outputs.drive, &outputs.sim)
-}
-
-/// Opens the outputs, writes neutral, closes them.
-fn write_neutral(drive: &Drive, sim: &Sim) -> Result<(), Fatal> {
-    let view = Arc::new(SimView::default());
-    let (_, found) = chassis::found(drive);
-    for (path, why) in &found.unusable {
-        tracing::warn!(file = %path.display(), %why, "drive.state_file");
-    }
-    let drive = chassis::with_learned(drive, &found);
-    let mut actuators = actuators(&drive, sim, &view)?;
-    let neutral = drive.config.calibration.neutral();
-    actuators
-        .write(clock::now(), neutral, Cause::Exit)
-        .map_err(|err| Fatal::new(Exit::HardwareMissing, chain(&err)))
 }

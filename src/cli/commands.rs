@@ -364,7 +364,16 @@ pub const COMMANDS: &[Command] = &[
         about: "Writes neutral to the outputs and ends. The service does this after every stop, so it needs only the [drive] \
                 part of the configuration to be good, and goes on if the rest is not.",
         positional: &[],
-        flags: &[CONFIG, SET],
+        flags: &[
+            CONFIG,
+            SET,
+            one(
+                "--when-stdin-ends",
+                "",
+                "Wait first. `run` starts this beside itself, at the end of a pipe: it writes neutral if `run` is killed or crashes, \
+                 or stands still.",
+            ),
+        ],
         examples: &[(
             "spidercar neutral",
             "what ExecStopPost= of the service runs",

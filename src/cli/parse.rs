@@ -215,7 +215,10 @@ impl Said {
                 wish: self.doctor()?,
                 given: self.given()?,
             }),
-            Name::Neutral => Asked::Work(Work::Neutral(self.given()?)),
+            Name::Neutral => Asked::Work(Work::Neutral {
+                waits: self.find("--when-stdin-ends").is_some(),
+                given: self.given()?,
+            }),
             Name::Spider => Asked::Work(Work::Spider {
                 faults: self.all("--fault")?,
                 given: self.given()?,

@@ -539,7 +539,7 @@ keys! {
         SimFaults "faults"
             text("", "KIND@MILLISECONDS, several between commas"),
             "Parts that fail on purpose, and when after the start: video-panic, camera-error, camera-stall, link-panic, \
-             metrics-panic, runtime-stall, control-panic, control-stall, output-error.";
+             metrics-panic, runtime-stall, control-panic, control-stall, output-error, stack-overflow, memory-leak.";
     }
     "log", "What goes to stderr, and so to the journal."; {
         LogLevel "level"

@@ -233,6 +233,10 @@ words! {
         LinkPanic = "link-panic",
         /// The task that sends telemetry panics.
         MetricsPanic = "metrics-panic",
+        /// A stack that overflows, which ends the process where it stands.
+        StackOverflow = "stack-overflow",
+        /// Memory that is taken and never given back, 256 MB of it.
+        MemoryLeak = "memory-leak",
         /// Every thread of the runtime is busy for two seconds.
         RuntimeStall = "runtime-stall",
         /// The control thread panics.

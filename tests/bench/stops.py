@@ -1,6 +1,6 @@
 """Live stops of the simulated car: real processes, real sockets, something dies, and the actuator log is the judge.
 
-    stops.py SPIDERCAR-BINARY RUNS           called by scripts/stop-runs.sh
+    stops.py SPIDERCAR-BINARY RUNS [WORD]...   called by scripts/stop-runs.sh; with words, the ways that have one of them
 
 Each run starts a Spider, a car and a driver (`spidercar watch`, commands on its stdin at 50 Hz), arms, drives, and then
 does one thing. What is measured is the time from the last command that the driver sent, or from the thing itself where
@@ -24,6 +24,10 @@ HOLD_MS, NEUTRAL_BY_MS = 100, 250
 # A command is 20 ms old on average when the next is due, and a machine of two cores has other things to do.
 SLACK_MS = 60
 FAULT_AT_MS = 1800
+# Where groups with a limit of memory are made.
+MEMORY = Path("/sys/fs/cgroup/memory")
+# What a car may take there after its start: it needs some 10 MB to be driven.
+ROOM = 24 << 20
 SMALL = ["camera.width=320", "camera.height=240", "camera.fps=10"]
 
 
@@ -98,7 +102,14 @@ class Driver(Process):
 class Run:
     """One run: everything that it started, and what it saw."""
 
-    def __init__(self, binary: str, folder: Path, sets: list[str], namespace: str | None = None):
+    def __init__(
+        self,
+        binary: str,
+        folder: Path,
+        sets: list[str],
+        namespace: str | None = None,
+        group: Path | None = None,
+    ):
         self.binary, self.folder, self.namespace = binary, folder, namespace
         self.actuators = folder / "actuators.jsonl"
         self.spider = Process([binary, "spider", "--port", "0", "--tls-port", "0"], "spider", folder, namespace)
@@ -106,6 +117,10 @@ class Run:
         self.port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
         sets = [f"spider.url=ws://127.0.0.1:{self.port}", f"sim.actuator_log={self.actuators}", *SMALL, *sets]
         args = [binary, "run"] + [part for one in sets for part in ("--set", one)]
+        self.group = group
+        if group:
+            group.mkdir()
+            args = ["sh", "-c", f'echo 0 > {group}/cgroup.procs && exec "$@"', "sh", *args]
         self.car = Process(args, "car", folder, namespace)
         self.drivers: list[Driver] = []
         self.tasks: list[asyncio.Task] = []
@@ -228,15 +243,70 @@ async def control_panic(run: Run) -> float:
 async def process_frozen(run: Run) -> float:
     await run.driven()
     run.car.signal(signal.SIGSTOP)
-    await asyncio.sleep(0.5)
+    await run.until("neutral by its survivor", lambda: not run.moves())
     back = now_ms()
     run.car.signal(signal.SIGCONT)
-    await run.until("neutral", lambda: not run.moves())
-    at, _ = run.neutral_after(back - 1)
+    await run.until("its own neutral", lambda: run.writes()[-1][0] > back)
+    at, _ = run.neutral_after(back)
     moved = [one for one in run.writes() if back < one[0] < at]
     assert not moved, f"went on where it was: {moved[:3]}"
     await run.stays(at, 0.6)
     return at - back
+
+
+async def dies(run: Run, happen, cause: str = "exit") -> float:
+    """The car's process is gone, or stands still, from now on; nobody but its survivor is left to write."""
+    await run.driven()
+    cut = now_ms()
+    happen()
+    await run.until("neutral", lambda: not run.moves())
+    at, said = run.neutral_after(cut)
+    assert said == cause, f"neutral because of {said}"
+    await run.stays(at, 0.4)
+    return at - cut
+
+
+def default_action(pid: int, number: int) -> bool:
+    """Whether a process no longer catches a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return int(caught, 16) & 1 << (number - 1) == 0
+
+
+async def car_killed(run: Run) -> float:
+    return await dies(run, lambda: run.car.signal(signal.SIGKILL))
+
+
+async def car_segv(run: Run) -> float:
+    def twice() -> None:
+        # Rust catches the first one, finds that no guard page was touched, and puts the default action back.
+        run.car.signal(signal.SIGSEGV)
+        while not default_action(run.car.process.pid, signal.SIGSEGV):
+            pass
+        run.car.signal(signal.SIGSEGV)
+
+    return await dies(run, twice)
+
+
+async def car_aborts(run: Run) -> float:
+    return await dies(run, lambda: run.car.signal(signal.SIGABRT))
+
+
+async def car_frozen(run: Run) -> float:
+    return await dies(run, lambda: run.car.signal(signal.SIGSTOP), "control_stalled")
+
+
+async def stack_overflow(run: Run) -> float:
+    return await injected(run, ("exit",))
+
+
+async def out_of_memory(run: Run) -> float:
+    """The car takes more memory than its group has, and the kernel kills it."""
+    used = int((run.group / "memory.usage_in_bytes").read_text())
+    (run.group / "memory.limit_in_bytes").write_text(str(used + ROOM))
+    took = await injected(run, ("exit",))
+    assert run.car.process.wait() == -signal.SIGKILL, "another end"
+    return took
 
 
 async def burst_on_recovery(run: Run) -> float:
@@ -296,6 +366,12 @@ MODES = {
     "event loop blocked": (loop_blocked, [f"sim.faults=runtime-stall@{FAULT_AT_MS}"], NEUTRAL_BY_MS),
     "control thread stalled": (control_stalled, [f"sim.faults=control-stall@{FAULT_AT_MS}"], NEUTRAL_BY_MS),
     "car stopped, continued": (process_frozen, [], NEUTRAL_BY_MS),
+    "car kill -9": (car_killed, [], NEUTRAL_BY_MS),
+    "car kill -SEGV": (car_segv, [], NEUTRAL_BY_MS),
+    "car kill -ABRT": (car_aborts, [], NEUTRAL_BY_MS),
+    "car kill -STOP": (car_frozen, [], NEUTRAL_BY_MS),
+    "car's stack overflows": (stack_overflow, [f"sim.faults=stack-overflow@{FAULT_AT_MS}"], NEUTRAL_BY_MS),
+    "car out of memory": (out_of_memory, [f"sim.faults=memory-leak@{FAULT_AT_MS}"], NEUTRAL_BY_MS),
     "panic of control": (control_panic, [f"sim.faults=control-panic@{FAULT_AT_MS}"], NEUTRAL_BY_MS),
     "queue burst on recovery": (burst_on_recovery, [], NEUTRAL_BY_MS),
     "replayed capture": (replayed_capture, [], NEUTRAL_BY_MS),
@@ -306,13 +382,14 @@ MODES = {
 async def one(binary: str, number: int, name: str) -> tuple[str, float | None, str]:
     happen, sets, limit = MODES[name]
     namespace = f"stops-{os.getpid()}-{number}" if happen is packets_dropped else None
+    group = MEMORY / f"stops-{os.getpid()}-{number}" if happen is out_of_memory else None
     with tempfile.TemporaryDirectory(prefix="spidercar-stops-") as folder:
         if namespace:
             subprocess.run(["ip", "netns", "add", namespace], check=True)
             subprocess.run(["ip", "netns", "exec", namespace, "ip", "link", "set", "lo", "up"], check=True)
         run = None
         try:
-            run = Run(binary, Path(folder), sets, namespace)
+            run = Run(binary, Path(folder), sets, namespace, group)
             took = await happen(run)
             wrong = f"{took:.0f} ms is later than {limit} + {SLACK_MS}" if took > limit + SLACK_MS else ""
             return name, took, wrong
@@ -323,6 +400,17 @@ async def one(binary: str, number: int, name: str) -> tuple[str, float | None, s
                 run.end()
             if namespace:
                 subprocess.run(["ip", "netns", "delete", namespace], check=False)
+            if group:
+                await emptied(group)
+
+
+async def emptied(group: Path) -> None:
+    """Removes a group once the last process has left it."""
+    deadline = time.monotonic() + 5
+    while (group / "cgroup.procs").read_text():
+        assert time.monotonic() < deadline, f"{group} is not empty"
+        await asyncio.sleep(0.01)
+    group.rmdir()
 
 
 def histogram(samples: list[float]) -> str:
@@ -336,11 +424,15 @@ def histogram(samples: list[float]) -> str:
 
 
 async def main() -> int:
-    binary, runs = sys.argv[1], int(sys.argv[2])
-    names = list(MODES)
+    binary, runs, chosen = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    names = [name for name in MODES if not chosen or any(word in name for word in chosen)]
+    assert names, f"no way to stop has one of these words: {chosen}"
     if os.geteuid() != 0:
-        names.remove("all packets dropped")
+        names = [name for name in names if name != "all packets dropped"]
         print("SKIPPED  all packets dropped: a network namespace needs root", flush=True)
+    if os.geteuid() != 0 or not (MEMORY / "memory.limit_in_bytes").exists():
+        names = [name for name in names if name != "car out of memory"]
+        print(f"SKIPPED  car out of memory: it needs root and {MEMORY} (cgroup v1)", flush=True)
     gate = asyncio.Semaphore(2)
 
     async def gated(number: int) -> tuple[str, float | None, str]:

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 pub use log::{Write, last_write, writes};
 pub use operator::Operator;
+pub use spidercar::app::survivor::AGAIN;
 
 /// The channel of every test; a placeholder in the form of an xid.
 pub const CHANNEL: &str = "c9abcdefghijklmnopq0";
@@ -144,29 +145,40 @@ impl Program {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// The process that outlives this one, once it waits.
+    pub fn survivor(&self) -> Option<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let children = tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let is_survivor = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.trim() == "survivor")
+        };
+        children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .find(is_survivor)
+    }
+
+    /// Ends the process that outlives this one. The next one comes after [`AGAIN`].
+    pub async fn kill_survivor(&self) {
+        until("a survivor", || self.survivor().is_some()).await;
+        signal(self.survivor().expect("seen"), "-KILL");
+        self.logged("the process that writes neutral after a crash is gone: signal: 9")
+            .await;
     }
 
     /// Stops the process and waits until each of its threads has: the signal alone takes its time.
     pub async fn freeze(&self) {
         self.signal("-STOP");
-        let tasks = format!("/proc/{}/task", self.child.id());
-        until("all threads to be stopped", || {
-            std::fs::read_dir(&tasks).is_ok_and(|tasks| {
-                tasks.flatten().all(|task| {
-                    std::fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| {
-                        stat.rsplit(')')
-                            .next()
-                            .is_some_and(|rest| rest.starts_with(" T"))
-                    })
-                })
-            })
-        })
-        .await;
+        until("all threads to be stopped", || is_stopped(self.child.id())).await;
     }
 
     /// Waits for the end and returns the exit code; `None` after a signal.
@@ -206,6 +218,27 @@ impl Drop for Program {
             eprintln!("--- log of the program ---\n{}", self.tail());
         }
     }
+}
+
+/// Sends a signal to any process.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &process.to_string()])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
+}
+
+/// Whether each thread of a process is.
+fn is_stopped(process: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{process}/task")).is_ok_and(|tasks| {
+        tasks.flatten().all(|task| {
+            std::fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| {
+                stat.rsplit(')')
+                    .next()
+                    .is_some_and(|rest| rest.starts_with(" T"))
+            })
+        })
+    })
 }
 
 /// A simulated car with its own Spider, small and slow enough for a loaded machine.
@@ -271,6 +304,16 @@ impl Car {
 
     pub fn last(&self) -> Option<Write> {
         last_write(&self.actuators)
+    }
+
+    /// The last write, which the silence of a driver led to: the tick before the hold time may find nothing left of the throttle.
+    pub fn fell_silent(&self) -> Write {
+        let last = self.last().expect("there are writes");
+        assert!(
+            ["coast", "silence"].contains(&last.cause.as_str()),
+            "{last:?}"
+        );
+        last
     }
 
     pub fn is_neutral(&self) -> bool {

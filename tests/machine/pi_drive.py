@@ -12,6 +12,7 @@ The car is an H-bridge with a steering servo, both on software PWM at 50 Hz, bec
                       late        median and the duty over time say how late falling edges were on this machine.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -73,6 +74,8 @@ NEWS_US = 1_000_000
 # How many times a span is recorded again because the car stopped in it, or the emulated machine stood still. measured: on a
 # slow host a car stopped about each second by control_late, and 8 were too few for a span of two seconds without one.
 ATTEMPTS = 30
+# How often a program dies of each signal; SPIDERCAR_DEATHS=20 is for figures.
+DEATHS = int(os.environ.get("SPIDERCAR_DEATHS", "1"))
 # How long a stopped car is looked at: longer than a driver needs to arm it again, if it were to let him.
 AFTERWARDS_US = 1_500_000
 
@@ -95,6 +98,17 @@ class Car:
     def signal(self, name: str) -> None:
         """Sends it a signal, if it still runs, and waits for its end."""
         self.pi.check(f"while [ -d /proc/{self.pid} ]; do kill -{name} {self.pid}; usleep 20000; done 2>/dev/null")
+
+    def strike(self, name: str) -> float:
+        """Sends it a signal that it does not survive, twice where the first is caught; when that began."""
+        at = time.monotonic()
+        self.pi.check(f"kill -{name} {self.pid}; usleep 5000; kill -{name} {self.pid} 2>/dev/null; true")
+        return at
+
+    def kill_survivor(self) -> None:
+        """Ends the process that outlives it; the next one comes after 5 s."""
+        named = "[ \"$(cat $process/comm)\" = survivor ] && kill -KILL ${process#/proc/}"
+        self.pi.check(f"for process in /proc/[0-9]*; do {named}; done 2>/dev/null; true")
 
     def figures(self) -> str:
         """What it said of its control ticks when it ended."""
@@ -323,9 +337,18 @@ def stops(report: Checks, begin: Callable[[], Scene]) -> None:
     with report.check("the Spider is killed: neutral within the deadman, and it stays"):
         record, killed = while_driving(begin, lambda scene: scene.spider.kill(), went_on)
         report.say(f"{neutral_after(record, killed) * 1000:.0f} ms after the kill")
-    with report.check("the program on the Pi is killed: the direction stays, `spidercar neutral` makes all pins low"):
+    for name in ("KILL", "SEGV", "ABRT", "STOP"):
+        with report.check(f"the program on the Pi gets SIG{name}: its survivor makes all pins low, and they stay so"):
+            took = []
+            while len(took) < DEATHS:
+                record, struck = while_driving(begin, lambda scene: scene.car.strike(name), went_on)
+                took.append(neutral_after(record, struck) * 1000)
+            took.sort()
+            report.say(f"n {len(took)}, median {took[len(took) // 2]:.0f}, max {took[-1]:.0f} ms after it was typed")
+    with report.check("its survivor is killed, too: the direction stays, `spidercar neutral` makes all pins low"):
 
         def kill(scene: Scene) -> float:
+            scene.car.kill_survivor()
             scene.car.signal("KILL")
             at = time.monotonic()
             scene.pi.check("spidercar neutral --config /etc/spidercar/spidercar.toml 2>/tmp/neutral.log")

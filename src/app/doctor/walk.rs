@@ -30,6 +30,7 @@ use crate::app::chassis::{Chassis, Person as At};
 use crate::app::lock::Locks;
 use crate::app::parts::chain;
 use crate::app::sensing::devices;
+use crate::app::survivor::Program;
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::config::hardware::Lap;
@@ -43,7 +44,7 @@ const WARNING: &str = "This moves the steering and turns the motor of this car, 
 ///
 /// # Errors
 /// No terminal, another program at the outputs, a step that did not go as it should.
-pub(super) fn walk(config: &Config) -> Result<(), Fatal> {
+pub(super) fn walk(config: &Config, survivor: Program) -> Result<(), Fatal> {
     let no_terminal = |err: io::Error| {
         let what = format!(
             "--hands: {err}; it asks somebody at the car, so a script uses `spidercar doctor` without it"
@@ -61,7 +62,7 @@ pub(super) fn walk(config: &Config) -> Result<(), Fatal> {
     }
     let stop = Arc::new(AtomicBool::new(false));
     watch_signals(&stop)?;
-    let mut chassis = Chassis::start(config, At::AtTheCar)?;
+    let mut chassis = Chassis::start(config, At::AtTheCar, Some(survivor))?;
     let terminal = Terminal::open().map_err(no_terminal)?;
     let mut person = AtTerminal::new(terminal, stop);
     let mut lines = Lines::new();
@@ -198,7 +199,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("spidercar-walk-{}", std::process::id()));
         let mut config = crate::config::built_in();
         config.sim.actuator_log = Some(log.clone());
-        let mut chassis = Chassis::start(&config, At::AtTheCar).unwrap();
+        let mut chassis = Chassis::start(&config, At::AtTheCar, None).unwrap();
         let mut person = Scripted::default();
         let keys = [None, Some(Key::Yes), None, Some(Key::Go)];
         person.keys.extend(keys);

@@ -82,7 +82,7 @@ fn a_control_thread_that_comes_back_learns_that_it_was_relieved() {
 #[test]
 fn after_the_end_silence_means_nothing() {
     let (mut watch, pulse, writes) = watch(Notify::default(), None);
-    pulse.end();
+    pulse.end(true);
     watch.look(at_ms(10_000));
     assert!(writes.lock().unwrap().is_empty() && !pulse.was_relieved());
 }
