@@ -306,6 +306,15 @@ impl Car {
         last_write(&self.actuators)
     }
 
+    /// Nothing but neutral was written since that many writes. Where this computer stood still it may have been written again.
+    pub fn has_not_moved_since(&self, before: usize) {
+        let writes = self.since(before);
+        assert!(
+            writes.iter().all(|write| write.throttle_us == 1500),
+            "it moved: {writes:?}"
+        );
+    }
+
     /// The last write, which the silence of a driver led to: the tick before the hold time may find nothing left of the throttle.
     pub fn fell_silent(&self) -> Write {
         let last = self.last().expect("there are writes");

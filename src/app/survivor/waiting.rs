@@ -1,7 +1,8 @@
 //! The survivor's side: it waits for the end of its stdin, or for silence, and writes neutral.
 //!
-//! Invariants: what came while this process was kept from running counts before the silence does; a signal that asks to stop
-//! does not end it, for the program that it outlives is asked too, and says when it is over.
+//! Invariants: what came while this process was kept from running counts before the silence does, and where the computer ran
+//! neither of the two, the other one gets a moment to say so; a signal that asks to stop does not end this process, for the
+//! program that it outlives is asked too, and says when it is over.
 //! Source: `poll(2)`; [`super`] has the messages.
 
 use std::io::{self, IsTerminal};
@@ -24,6 +25,13 @@ use crate::logic::failsafe::Cause;
 /// Silence after which the program is taken for one that stands still.
 /// choice: what the guard allows the control thread (200 ms), and one look of the guard, which tells when that one does not.
 const SILENCE: Duration = Duration::from_millis(220);
+
+/// A silence that is told so much too late is no silence: then this process did not run either.
+/// choice: one look of the guard, ten times what a real-time thread is late on a board.
+const LATE: Duration = Duration::from_millis(20);
+
+/// What the program then gets to be heard. choice: two of its messages.
+const MOMENT: Duration = Duration::from_millis(40);
 
 /// How often neutral is written while the silence lasts, or while an output refuses it.
 /// choice: as often as outputs are refreshed.
@@ -150,7 +158,8 @@ impl<'a> Line<'a> {
 
     /// Waits for the next messages.
     fn hear(&mut self, limit: Duration) -> Result<Heard, Fatal> {
-        let until = clock::now().after(limit);
+        let mut until = clock::now().after(limit);
+        let mut has_waited = false;
         loop {
             let left = until.since(clock::now());
             let left = Timespec {
@@ -160,7 +169,13 @@ impl<'a> Line<'a> {
             let mut pipe = [PollFd::new(&self.pipe, PollFlags::IN)];
             // A signal of those that were caught: the rest of the time is still to come.
             match poll(&mut pipe, Some(&left)) {
-                Ok(0) => return Ok(Heard::Nothing),
+                Ok(0) => {
+                    let now = clock::now();
+                    if std::mem::replace(&mut has_waited, true) || now.since(until) < LATE {
+                        return Ok(Heard::Nothing);
+                    }
+                    until = now.after(MOMENT);
+                }
                 Ok(_) => {
                     if let Some(heard) = self.read()? {
                         return Ok(heard);
