@@ -40,13 +40,14 @@ trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" end
 top=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() { sed -n '2,34s/^# \{0,1\}//p' "$0"; }
-say_it() { echo "deploy: $*" >&2; }
+# Whatever a car or a card said is in a sentence: it stays one line, and moves no terminal.
+say_it() { printf 'deploy: %s\n' "${*//[[:cntrl:]]/ }" >&2; }
 fail() {
-    echo "deploy: $*" >&2
+    say_it "$*"
     exit 1
 }
 misuse() {
-    echo "deploy: $*; --help says more" >&2
+    say_it "$*; --help says more"
     exit 2
 }
 # Says which package has a tool, where it is missing.
@@ -103,6 +104,10 @@ case "${image:+i}${device:+d}${host:+h}" in
     i | d | h) ;;
     *) misuse "name one of --image, --device, --host" ;;
 esac
+# shellcheck source-path=SCRIPTDIR source=deploy/foreign.sh
+. "$top/scripts/deploy/foreign.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy/inside.sh
+. "$top/scripts/deploy/inside.sh"
 # shellcheck source-path=SCRIPTDIR source=deploy/image.sh
 . "$top/scripts/deploy/image.sh"
 # shellcheck source-path=SCRIPTDIR source=deploy/wifi.sh

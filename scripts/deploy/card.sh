@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2154  # variables of deploy.sh
+# shellcheck disable=SC2154,SC2034  # variables of deploy.sh and inside.sh
 # A card or an image of one: looked at, changed, closed.
 #
 #   --image   [ copy beside it ] ─ changed ─▶ [ renamed over it ]        all or nothing, whenever it is killed
@@ -9,11 +9,20 @@
 #            when the process is gone, however it went, the kernel unmounts it and frees the loop device
 #   /boot    a FAT partition, read and written by mtools, so no kernel has to know FAT and it is never left mounted
 #
-# Sourced by deploy.sh inside that namespace.
+# Sourced by deploy.sh inside that namespace. What the card says is read by foreign.sh, its paths are looked up by inside.sh.
 set -Eeuo pipefail
 
-# Where partition N lies: "START SIZE TYPE" in sectors; nothing if there is none.
-partition() { sed -n "s/^.*$1 : start= *\([0-9]*\), size= *\([0-9]*\), type=\([^,]*\).*/\1 \2 \3/p" <<<"$table"; }
+# Where partition N lies: sets start and size, in sectors, and type; fails if there is none. 32 bits hold an MBR's numbers.
+partition() {
+    local LC_ALL=C line
+    while IFS= read -r line; do
+        if [[ $line =~ [^0-9]"$1 : start="\ *([0-9]{1,10}),\ size=\ *([0-9]{1,10}),\ type=([0-9a-fA-F]{1,2})(,|$) ]]; then
+            start=$((10#${BASH_REMATCH[1]})) size=$((10#${BASH_REMATCH[2]})) type=${BASH_REMATCH[3]}
+            return
+        fi
+    done <<<"$table"
+    return 1
+}
 
 # Mounting needs rights that containers do not have. Arguments: how to become root.
 check_rights() {
@@ -25,19 +34,16 @@ check_rights() {
 
 # Looks at a card and sets root_at, root_size, boot_at (bytes); says why it is none of ours.
 inspect_card() {
-    local label one two size end name
-    table=$(sfdisk --dump "$card" 2>/dev/null) || fail "$card has no partition table: this is no Raspberry Pi OS image"
-    label=$(sed -n 's/^label: //p' <<<"$table")
+    local label start size type end name
+    table=$(sfdisk --dump "$card" 2>/dev/null | printable) || fail "$card has no partition table: this is no Raspberry Pi OS image"
+    label=$(sed -n '/^label: /{s///p;q}' <<<"$table")
     [ "$label" = dos ] || fail "$card has a partition table of the kind \"$label\", and Raspberry Pi OS has an MBR: this is another system's image"
-    one=$(partition 1) two=$(partition 2)
-    case $one in
-        *' c' | *' e' | *' b') ;;
-        *) fail "$card: the first partition is no FAT: this is no Raspberry Pi OS image" ;;
-    esac
-    [ -n "$two" ] || fail "$card: there is no second partition: this is no Raspberry Pi OS image"
-    boot_at=$((${one%% *} * 512))
-    two=${two% *}
-    root_at=$((${two% *} * 512)) root_size=$((${two#* } * 512))
+    if ! { partition 1 && [[ $type == [ceb] ]]; }; then
+        fail "$card: the first partition is no FAT: this is no Raspberry Pi OS image"
+    fi
+    boot_at=$((start * 512))
+    partition 2 || fail "$card: there is no second partition: this is no Raspberry Pi OS image"
+    root_at=$((start * 512)) root_size=$((size * 512))
     size=$(blockdev --getsize64 "$card" 2>/dev/null || stat -L -c %s "$card")
     end=$((root_at + root_size))
     [ "$size" -ge "$end" ] ||
@@ -48,23 +54,34 @@ inspect_card() {
     [ "$(bytes_of "$card" 2 $((root_at + 1080)))" = 53ef ] || fail "$card: the second partition is no ext4: this is no Raspberry Pi OS image, or it is damaged"
 }
 
+# A file of the first partition, to standard output: the name that a FAT has for it is not taken for one here.
+boot_text_of_card() { mtype -i "$card@@$boot_at" "::$1" 2>/dev/null | head -c "$text_limit"; }
+
 # Mounts / at $work/root and copies the boot texts to $work/boot. MODE: ro or rw.
 open_card() {
-    local options=loop,offset=$root_at,sizelimit=$root_size refused name
+    # Whatever is on the card: nothing of it is run, no device of it is opened, and its own wish to stop the kernel at an
+    # error is not heard.
+    local options=loop,offset=$root_at,sizelimit=$root_size,nosuid,nodev,noexec,errors=remount-ro refused name
     [ "$1" = rw ] || options=$options,ro,noload
     mkdir -p "$work/root" "$work/boot"
     # Asked for, not read from the words of mount(8), which differ; in a container one may be named that is not there.
     [ -b "$(losetup --find 2>/dev/null || true)" ] ||
         fail "there is no loop device to mount a card with: modprobe loop; in a container, --privileged -v /dev:/dev; or start the board and use --host"
-    if ! refused=$(mount -t ext4 -o "$options" "$card" "$work/root" 2>&1); then
-        fail "$card: the second partition cannot be mounted as ext4 ($refused)"
+    # nosymfollow: the kernel itself follows no link of the card, should a path pass by inside.sh (Linux 5.10, util-linux 2.38).
+    if ! mount -t ext4 -o "$options,nosymfollow" "$card" "$work/root" 2>/dev/null; then
+        refused=$(mount -t ext4 -o "$options" "$card" "$work/root" 2>&1) ||
+            fail "$card: the second partition cannot be mounted as ext4 ($refused)"
     fi
+    root=$work/root
     # user-data is cloud-init's; not every image has it.
     for name in config.txt cmdline.txt user-data; do
-        mcopy -n -i "$card@@$boot_at" "::$name" "$work/boot" 2>/dev/null || [ "$name" = user-data ] || fail "$card: $name cannot be read"
+        if ! boot_text_of_card "$name" >"$work/boot/$name"; then
+            [ "$name" = user-data ] || fail "$card: $name cannot be read, or has more than $(megabytes "$text_limit")"
+            rm "$work/boot/$name"
+        fi
     done
     cp -r "$work/boot" "$work/boot.before"
-    read_facts < <("$top/scripts/deploy/provision.sh" facts "$work/root")
+    read_facts < <(facts_of_card "$work/root")
     check_system "$card"
     names_itself
 }
@@ -102,7 +119,7 @@ check_device() {
     [ -z "$mounted" ] || fail "$device is in use (mounted at $mounted): unmount it, and look twice that it is the card"
     [ "$(blockdev --getsize64 "$device" 2>/dev/null || echo 0)" -gt 0 ] || fail "$device: there is no card in the reader"
     [ "$(blockdev --getro "$device")" = 0 ] || [ -n "$dry_run" ] || fail "$device is write-protected: the lock of the card or of its adapter is on"
-    lsblk --output NAME,SIZE,MODEL,TRAN,RM "$device" >&2
+    lsblk --output NAME,SIZE,MODEL,TRAN,RM "$device" | printable >&2
     [ "$(cat "/sys/block/$name/removable")" = 1 ] || [[ $name == mmcblk* ]] || [[ $name == loop* ]] ||
         echo "deploy: $device does not say that it can be removed. Is it really the card?" >&2
 }
@@ -112,7 +129,7 @@ missing_of() {
     local library package
     [ -e "$1.needs" ] || return 0
     while read -r library package; do
-        [ -n "$(find "$work/root/usr/lib/aarch64-linux-gnu" "$work/root/usr/lib" -maxdepth 1 -name "$library" -print -quit)" ] ||
+        is_there "/usr/lib/aarch64-linux-gnu/$library" || is_there "/usr/lib/$library" ||
             echo "$library $package"
     done <"$1.needs"
 }
@@ -129,7 +146,8 @@ check_libraries() {
     lack=$(missing_of "$csi_binary")
     read -r library package <<<"$lack"
     [ -n "$library" ] || return 0
-    here=$(find "$work/root/usr/lib/aarch64-linux-gnu" -maxdepth 1 -name 'libcamera.so.*.*' ! -name 'libcamera.so.*.*.*' -printf '%f ' 2>/dev/null || true)
+    inside /usr/lib/aarch64-linux-gnu follow
+    here=$(find "$there" -maxdepth 1 -name 'libcamera.so.*.*' ! -name 'libcamera.so.*.*.*' -printf '%f ' 2>/dev/null | little | printable || true)
     here="${image:-$device}$of has ${here:-no libcamera }and the program for CSI cameras wants $library (package $package)"
     if wants_libcamera; then
         fail "$here: take an image whose system has it, or a program that was built for the other, or, for a USB camera, --set camera.source=v4l"
@@ -145,7 +163,7 @@ check_space() {
 }
 
 change_card() {
-    local provision=("$top/scripts/deploy/provision.sh")
+    local script=$top/scripts/deploy/provision.sh
     [ -z "$device" ] || check_device
     [ -z "$image" ] || unpack_image
     card=${image:-$device}
@@ -153,7 +171,7 @@ change_card() {
     if [ -n "$dry_run" ]; then
         open_card ro
         [ "$what" = uninstall ] || { compose; check_libraries; }
-        "${provision[@]}" --dry-run "$what" "$work/root" "$work/boot" "$payload"
+        "$script" --dry-run "$what" "$work/root" "$work/boot" "$payload" 2>&1 | printable
         umount "$work/root"
         return
     fi
@@ -171,8 +189,8 @@ change_card() {
     fi
     open_card rw
     [ "$what" = uninstall ] || { compose; check_libraries; check_space; }
-    "${provision[@]}" "$what" "$work/root" "$work/boot" "$payload"
-    [ "$what" = uninstall ] || "${provision[@]}" verify "$work/root" "$work/boot" "$payload" || fail "the card does not give back what was written to it"
+    "$script" "$what" "$work/root" "$work/boot" "$payload" 2>&1 | printable
+    [ "$what" = uninstall ] || "$script" verify "$work/root" "$work/boot" "$payload" 2>&1 | printable || fail "the card does not give back what was written to it"
     close_card
     if [ -n "$image" ]; then
         chmod --reference="$image" "$card"

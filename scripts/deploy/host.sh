@@ -14,6 +14,10 @@ set -Eeuo pipefail
 ssh_options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=6)
 # Longest wait for a result. choice: an upgrade and its taking back, each with all the time that upgrade.sh gives them.
 follow_limit=300
+# Nothing of this machine is lent to the car, whatever the user's ssh lends to others.
+ssh_options+=(-a -x -o ClearAllForwardings=yes)
+# A connection that stays behind would hold the pipe of ssh_to_car open.
+ssh_options+=(-o ControlPersist=no)
 # Options of ssh that a caller wants, too: a port, a key.
 [ -z "${SPIDERCAR_SSH_OPTIONS:-}" ] || read -r -a more <<<"$SPIDERCAR_SSH_OPTIONS"
 ssh_options+=("${more[@]+"${more[@]}"}")
@@ -22,25 +26,27 @@ ssh_options+=("${more[@]+"${more[@]}"}")
 as_root=()
 sudo_password=
 
+# ssh, whose words and those of what it runs come without what moves a terminal.
+ssh_to_car() {
+    # shellcheck disable=SC2029  # it is quoted for the other side
+    { ssh "${ssh_options[@]}" "$host" "$1" 2>&1 1>&3 3>&- | printable >&2; } 3>&1
+}
 # Runs a command of the shell on the car, as root. Where sudo wants a password, that is the first line of what it reads; -k: it
 # asks each time, so that the line is never taken for the command's.
 remote() {
     local command
     command=$(printf '%q ' "${as_root[@]+"${as_root[@]}"}" "$@")
     if [ -n "$sudo_password" ]; then
-        # shellcheck disable=SC2029  # it is quoted for the other side
-        { printf '%s\n' "$sudo_password"; cat; } | ssh "${ssh_options[@]}" "$host" "$command"
+        { printf '%s\n' "$sudo_password"; cat; } | ssh_to_car "$command"
     else
-        # shellcheck disable=SC2029  # as above
-        ssh "${ssh_options[@]}" "$host" "$command"
+        ssh_to_car "$command"
     fi
 }
 
 # Finds the way to root on the car, or says what there is to do. Raspberry Pi OS of April 2026 and later asks for a password.
 find_root() {
     local who said code=0
-    # shellcheck disable=SC2029  # it is for the other side
-    who=$(ssh "${ssh_options[@]}" "$host" 'id -u' </dev/null) || code=$?
+    who=$(ssh_to_car 'id -u' </dev/null | little) || code=$?
     case $code in
         0) ;;
         255) fail "$host: no SSH connection (ssh's words are above). Is the car on and in this network? Is SSH on there (a new card has it with --ssh-key)? Is your key there (ssh-copy-id $host)?" ;;
@@ -49,7 +55,7 @@ find_root() {
     [ "$who" != 0 ] || return 0
     as_root=(sudo -n)
     code=0
-    said=$(remote true </dev/null 2>&1) || code=$?
+    said=$(remote true </dev/null 2>&1 | little | printable) || code=$?
     [ $code != 0 ] || return 0
     case $said in
         *'command not found'* | *'not found'*) fail "$host: there is no sudo: log in as root (a card gets your key with --ssh-key)" ;;
@@ -67,43 +73,49 @@ find_root() {
     fi
     [ -n "$sudo_password" ] || fail "$host: no password was given; nothing was changed"
     as_root=(sudo -k -S -p '')
-    said=$(remote true </dev/null 2>&1) || fail "$host: sudo does not take this password (${said##*$'\n'}); nothing was changed"
+    said=$(remote true </dev/null 2>&1 | little | printable) || fail "$host: sudo does not take this password (${said##*$'\n'}); nothing was changed"
 }
 
 change_host() {
-    local folder result end
+    local folder result end file
     need_tool ssh openssh-client
     find_root
-    read_facts < <(remote bash -s -- facts / <"$top/scripts/deploy/provision.sh")
+    read_facts < <(cat "$top/scripts/deploy/inside.sh" "$top/scripts/deploy/facts.sh" | remote bash -s -- /)
     [ -n "$is_ours" ] || fail "$host: it does not say what it is; the lines above say why"
     check_system "$host"
     [ -n "$board" ] || [ "$is_ours" = yes ] || [ "$what" = uninstall ] || misuse "$host has no car yet: --board says which"
     [ "$what" = uninstall ] || compose
-    cp "$top/scripts/deploy/provision.sh" "$top/scripts/deploy/upgrade.sh" "$payload"
+    for file in provision inside record users upgrade; do
+        cp "$top/scripts/deploy/$file.sh" "$payload"
+    done
     if [ "$what" = install ]; then
         [ ! -e "$binary.needs" ] || cp "$binary.needs" "$payload/needs"
         [ -z "$csi_binary" ] || [ ! -e "$csi_binary.needs" ] || cp "$csi_binary.needs" "$payload/needs-csi"
     fi
 
-    folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX </dev/null) || fail "$host: no folder can be made in /var/tmp: is its disk full?"
+    folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX </dev/null | little | printable) || fail "$host: no folder can be made in /var/tmp: is its disk full?"
+    if ! [[ $folder =~ ^/var/tmp/spidercar-deploy\.[A-Za-z0-9]{6}$ ]]; then
+        fail "$host: mktemp there gave no name of a folder"
+    fi
     # -m: a board without a clock may live in yesterday, and would complain of files from tomorrow.
-    tar -C "$payload" -cz . | remote tar -C "$folder" -xzm || fail "$host: the files did not get there; nothing was changed"
+    tar -C "$payload" -cz . | remote tar -C "$folder" -xzm | printable ||
+        fail "$host: the files did not get there; nothing was changed"
     if [ -n "$dry_run" ]; then
-        remote bash "$folder/upgrade.sh" dry-run "$what" </dev/null || fail "$host: it cannot say what would change; the lines above say why"
-        remote rm -rf "$folder" </dev/null || true
+        remote bash "$folder/upgrade.sh" dry-run "$what" </dev/null | printable || fail "$host: it cannot say what would change; the lines above say why"
+        remote rm -rf "$folder" </dev/null >/dev/null || true
         return
     fi
     ask "Change $host?"
-    remote bash "$folder/upgrade.sh" start "$what" "$folder" </dev/null || fail "$host: not started; nothing was changed"
+    remote bash "$folder/upgrade.sh" start "$what" "$folder" </dev/null | printable || fail "$host: not started; nothing was changed"
     # It goes on without us; what it says is read from where we are. A connection that is cut is made again.
     end=$((SECONDS + follow_limit))
-    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" </dev/null 2>/dev/null) && [[ $'\n'$result == *$'\n'end\ * ]]; do
+    until result=$(remote bash "$folder/upgrade.sh" follow "$folder" </dev/null 2>/dev/null | little | printable) && [[ $'\n'$result == *$'\n'end\ * ]]; do
         [ $SECONDS -lt $end ] ||
             fail "$host has no result within $follow_limit s; it ends the upgrade by itself, or takes it back. Look there with: journalctl -u spidercar-deploy"
         sleep 3
     done
     sed '/^end /d' <<<"$result"
-    remote rm -rf "$folder" </dev/null || true
+    remote rm -rf "$folder" </dev/null >/dev/null || true
     [ "${result##*end }" = 0 ] || fail "$host: not ${what}ed; see above"
     echo "deploy: $host: ${what}ed"
 }

@@ -85,7 +85,7 @@ unpacked_size() {
         zip) size=$(unzip -Zt "$1" 2>/dev/null | awk '{ print $3 }') || true ;;
         zst) size=$(zstd --list -v "$1" 2>/dev/null | sed -n 's/^Decompressed Size:.*(\([0-9]*\) B).*/\1/p') || true ;;
     esac
-    [[ $size =~ ^[0-9]+$ ]] && echo "$size" || echo 0
+    [[ $size =~ ^[1-9][0-9]{0,14}$ ]] && echo "$size" || echo 0
 }
 
 # Unpacks $image, if it is packed, and lets $image be what came out of it. With --dry-run that goes again afterwards.
@@ -108,9 +108,10 @@ unpack_image() {
     [ ! -e "$to" ] || [ -n "$dry_run" ] ||
         fail "$packed is packed, and there is $to already: name that one (--image \"$to\"), or delete it"
     if [ "$kind" = zip ]; then
-        names=$(unzip -Z1 "$packed" 2>/dev/null | grep -i '\.img$' || true)
+        names=$(unzip -Z1 "$packed" 2>/dev/null | little | printable | grep -i '\.img$' || true)
         [[ -n $names && $names != *$'\n'* ]] || fail "$packed: the archive should have one .img in it, and has: ${names:-none}"
-        tool=(unzip -p "$packed" "$names")
+        # By a pattern of ours: a name from the archive might be an option of unzip.
+        tool=(unzip -C -p "$packed" '*.img')
     else
         tool+=("$packed")
     fi

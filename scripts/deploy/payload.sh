@@ -97,26 +97,6 @@ check_configuration() {
     echo "deploy: no spidercar for this machine to check the configuration with (cargo build); the car itself will"
 }
 
-# What provision.sh says of a system: stdin, lines NAME=VALUE. They come from a card or a car, so nothing else is believed.
-read_facts() {
-    local name value
-    codename='' is_arm64='' is_raspberry_pi_os='' has_network_manager='' is_ours='' image_date='' has_cloud_init=''
-    has_login='' has_csi_camera=''
-    while IFS='=' read -r name value; do
-        [[ $value =~ ^[A-Za-z0-9.-]*$ ]] || continue
-        case $name in
-            codename | is_arm64 | is_raspberry_pi_os | has_network_manager | is_ours | image_date | has_cloud_init | has_login | has_csi_camera)
-                declare -g "$name=$value"
-                ;;
-        esac
-    done
-}
-# Says why a system is none for this program. WHERE is what it is called.
-check_system() {
-    [ "$is_arm64" = yes ] || fail "$1 has a 32-bit system; take the 64-bit Raspberry Pi OS Lite"
-    [ "$codename" = trixie ] || fail "$1 has Debian ${codename:-of no name}; this program is built for trixie: take the newest Raspberry Pi OS Lite (64-bit)"
-}
-
 # Fills the folder $payload for a system with these facts.
 compose() {
     local system=$top/board/shared/system one key file wanted=/etc/systemd/system/multi-user.target.wants

@@ -13,7 +13,7 @@
 #         └──────────────── power cut: resume ─▶ again ──▶ all of it back, restart
 #
 # Runs where: on the board, as root, in a systemd unit of its own, so no connection can end it.
-# Needs:      provision.sh and the payload beside it. Changes: what provision.sh changes.
+# Needs:      provision.sh, what that needs, and the payload beside it. Changes: what provision.sh changes.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
@@ -237,7 +237,7 @@ case "${1:-}" in
             # It will have copies of shadow and of secrets.
             mkdir -m 700 "$unfinished.new"
             cp -a "$3" "$unfinished.new/payload"
-            cp "$3/provision.sh" "$3/upgrade.sh" "$unfinished.new"
+            cp "$3"/{provision,inside,record,users,upgrade}.sh "$unfinished.new"
             echo "$2" >"$unfinished.new/what"
             sync -f $home
             mv "$unfinished.new" "$unfinished"
