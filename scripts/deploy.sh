@@ -173,18 +173,18 @@ if [ -z "$host" ] && [ -z "${SPIDERCAR_DEPLOY_INSIDE:-}" ]; then
     exec "${sudo[@]}" env SPIDERCAR_DEPLOY_INSIDE=1 unshare --mount --propagation private --pid --fork --kill-child "${again[@]}"
 fi
 
-work=$(mktemp -d) || fail "no folder for temporary files can be made: is the disk of ${TMPDIR:-/tmp} full?"
-payload=$work/payload
-mkdir "$payload"
+# shellcheck source-path=SCRIPTDIR source=deploy/work.sh
+. "$top/scripts/deploy/work.sh"
 leave() {
-    mountpoint -q "$work/root" && umount "$work/root"
+    clear_car
     [ -z "${card:-}" ] || [ "$card" = "${image:-$device}" ] || rm -f "$card"
     [ -z "${unpacked:-}" ] || rm -f "$unpacked"
-    rm -rf --one-file-system "$work"
+    leave_work
 }
 trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+make_work
 if [ -n "$host" ]; then
     change_host
 else

@@ -54,13 +54,12 @@ inspect_card() {
     [ "$(bytes_of "$card" 2 $((root_at + 1080)))" = 53ef ] || fail "$card: the second partition is no ext4: this is no Raspberry Pi OS image, or it is damaged"
 }
 
-# A file of the first partition, to standard output: the name that a FAT has for it is not taken for one here.
+# Prints a file of the first partition. The name on the card never becomes the name of a file here.
 boot_text_of_card() { mtype -i "$card@@$boot_at" "::$1" 2>/dev/null | head -c "$text_limit"; }
 
 # Mounts / at $work/root and copies the boot texts to $work/boot. MODE: ro or rw.
 open_card() {
-    # Whatever is on the card: nothing of it is run, no device of it is opened, and its own wish to stop the kernel at an
-    # error is not heard.
+    # The kernel runs no program of the card, opens no device of it, and does not panic where its superblock asks for that.
     local options=loop,offset=$root_at,sizelimit=$root_size,nosuid,nodev,noexec,errors=remount-ro refused name
     [ "$1" = rw ] || options=$options,ro,noload
     mkdir -p "$work/root" "$work/boot"
@@ -162,8 +161,11 @@ check_space() {
     has_room "$work/root" "$wanted" || fail "${image:-$device}: the second partition has no room for $(megabytes "$wanted"); start the board once, which makes it larger, or take a fresh image"
 }
 
+# Whether the card gets a secret, so that nobody else on this machine may read its image.
+has_secrets() { [ "$what" = install ] && { [ "${#secrets[@]}" -gt 0 ] || [ -n "$wifi_password" ]; }; }
+
 change_card() {
-    local script=$top/scripts/deploy/provision.sh
+    local script=$top/scripts/deploy/provision.sh mode
     [ -z "$device" ] || check_device
     [ -z "$image" ] || unpack_image
     card=${image:-$device}
@@ -193,7 +195,9 @@ change_card() {
     [ "$what" = uninstall ] || "$script" verify "$work/root" "$work/boot" "$payload" 2>&1 | printable || fail "the card does not give back what was written to it"
     close_card
     if [ -n "$image" ]; then
-        chmod --reference="$image" "$card"
+        mode=$(stat -L -c %a "$image")
+        ! has_secrets || mode=$(printf '%o' $((8#$mode & 8#700)))
+        chmod "$mode" "$card"
         chown --reference="$image" "$card"
         mv "$card" "$image"
         card=$image

@@ -14,19 +14,26 @@ set -Eeuo pipefail
 ssh_options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=6)
 # Longest wait for a result. choice: an upgrade and its taking back, each with all the time that upgrade.sh gives them.
 follow_limit=300
-# Nothing of this machine is lent to the car, whatever the user's ssh lends to others.
+# No agent, X11 or port is forwarded to the car, whatever the user's ssh configuration says.
 ssh_options+=(-a -x -o ClearAllForwardings=yes)
-# A connection that stays behind would hold the pipe of ssh_to_car open.
+# A master connection that outlives the command would hold the pipe of ssh_to_car open.
 ssh_options+=(-o ControlPersist=no)
 # Options of ssh that a caller wants, too: a port, a key.
 [ -z "${SPIDERCAR_SSH_OPTIONS:-}" ] || read -r -a more <<<"$SPIDERCAR_SSH_OPTIONS"
 ssh_options+=("${more[@]+"${more[@]}"}")
 
+# The folder on the car that holds what was sent, secrets too. It is deleted when this process ends, unless the upgrade runs in
+# it: upgrade.sh then deletes the secrets itself and keeps its output there.
+folder='' started=''
+clear_car() {
+    [ -z "$folder" ] || [ -n "$started" ] || remote rm -rf "$folder" </dev/null >/dev/null 2>&1 || true
+}
+
 # How to become root there; filled by find_root.
 as_root=()
 sudo_password=
 
-# ssh, whose words and those of what it runs come without what moves a terminal.
+# Runs a command line by ssh; its standard error, and ssh's own, is filtered for the terminal.
 ssh_to_car() {
     # shellcheck disable=SC2029  # it is quoted for the other side
     { ssh "${ssh_options[@]}" "$host" "$1" 2>&1 1>&3 3>&- | printable >&2; } 3>&1
@@ -77,7 +84,7 @@ find_root() {
 }
 
 change_host() {
-    local folder result end file
+    local result end file
     need_tool ssh openssh-client
     find_root
     read_facts < <(cat "$top/scripts/deploy/inside.sh" "$top/scripts/deploy/facts.sh" | remote bash -s -- /)
@@ -95,18 +102,24 @@ change_host() {
 
     folder=$(remote mktemp -d /var/tmp/spidercar-deploy.XXXXXX </dev/null | little | printable) || fail "$host: no folder can be made in /var/tmp: is its disk full?"
     if ! [[ $folder =~ ^/var/tmp/spidercar-deploy\.[A-Za-z0-9]{6}$ ]]; then
+        folder=
         fail "$host: mktemp there gave no name of a folder"
     fi
-    # -m: a board without a clock may live in yesterday, and would complain of files from tomorrow.
-    tar -C "$payload" -cz . | remote tar -C "$folder" -xzm | printable ||
+    # The files belong to root on the car: the maker's user number may be that of a user there. -m: a board without a clock may
+    # live in yesterday, and would complain of files from tomorrow.
+    tar -C "$payload" --owner=0 --group=0 --numeric-owner -cz . | remote tar -C "$folder" --no-same-owner -xzm | printable ||
         fail "$host: the files did not get there; nothing was changed"
     if [ -n "$dry_run" ]; then
         remote bash "$folder/upgrade.sh" dry-run "$what" </dev/null | printable || fail "$host: it cannot say what would change; the lines above say why"
-        remote rm -rf "$folder" </dev/null >/dev/null || true
         return
     fi
     ask "Change $host?"
-    remote bash "$folder/upgrade.sh" start "$what" "$folder" </dev/null | printable || fail "$host: not started; nothing was changed"
+    started=1
+    remote bash "$folder/upgrade.sh" start "$what" "$folder" </dev/null | printable || {
+        # Where the connection ended, it may be at work all the same.
+        [ $? = 255 ] || started=
+        fail "$host: not started; nothing was changed"
+    }
     # It goes on without us; what it says is read from where we are. A connection that is cut is made again.
     end=$((SECONDS + follow_limit))
     until result=$(remote bash "$folder/upgrade.sh" follow "$folder" </dev/null 2>/dev/null | little | printable) && [[ $'\n'$result == *$'\n'end\ * ]]; do
@@ -115,7 +128,7 @@ change_host() {
         sleep 3
     done
     sed '/^end /d' <<<"$result"
-    remote rm -rf "$folder" </dev/null >/dev/null || true
+    started=
     [ "${result##*end }" = 0 ] || fail "$host: not ${what}ed; see above"
     echo "deploy: $host: ${what}ed"
 }

@@ -156,7 +156,8 @@ boot_text() {
     rm "$new"
 }
 keep_boot_text() {
-    [ -n "$dry" ] || is_there "$home/aside/boot/$1" || put 644 0:0 "$home/aside/boot/$1" <"$boot/$1"
+    # For root alone: user-data has the hashes of passwords.
+    [ -n "$dry" ] || is_there "$home/aside/boot/$1" || put 600 0:0 "$home/aside/boot/$1" <"$boot/$1"
 }
 # cmdline.txt is one line of words: $words.
 read_words() { read -ra words <"$1" || [ "${#words[@]}" -gt 0 ]; }

@@ -14,7 +14,10 @@
 #
 # Runs where: on the board, as root, in a systemd unit of its own, so no connection can end it.
 # Needs:      provision.sh, what that needs, and the payload beside it. Changes: what provision.sh changes.
+# Secrets:    copies of shadow and of keys lie in folders that only root may enter. Those in FOLDER are deleted when the work
+#             begins; what a power cut leaves is deleted at the next start (board/shared/system/tmpfiles.conf).
 set -Eeuo pipefail
+umask 077
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 home=/usr/local/lib/spidercar
@@ -27,7 +30,7 @@ ready_limit=60 steady=10 restarts=3
 # Seconds for which a car is looked at. choice: a driver whom a bad path stopped has it moving again sooner.
 look=5
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 say() { echo "$*"; }
 show() { systemctl show --value -p "$1" spidercar.service; }
 
@@ -131,7 +134,8 @@ take_back() {
     mkdir "$unfinished/unpacked"
     tar -C "$unfinished/unpacked" -xf "$unfinished/before.tar"
     (cd "$unfinished/unpacked" && find . ! -type d -printf '%P\n') | while read -r path; do
-        mkdir -p "/$(dirname "$path")"
+        # A folder that the uninstallation removed is readable for all again.
+        (umask 022; mkdir -p "/$(dirname "$path")")
         mv -T "$unfinished/unpacked/$path" "/$path"
     done
     for name in config.txt cmdline.txt user-data; do
@@ -182,7 +186,7 @@ work() {
     if [ "$what" = uninstall ]; then
         systemctl stop spidercar.path spidercar.service || true
     fi
-    if ! bash "$unfinished/provision.sh" "$what" / "$boot" "$unfinished/payload"; then
+    if ! TMPDIR=$unfinished bash "$unfinished/provision.sh" "$what" / "$boot" "$unfinished/payload"; then
         say "the files could not be changed"
         take_back
         close_upgrade
@@ -206,10 +210,13 @@ work() {
     return 1
 }
 
+# Deletes what was sent, except what "follow" needs.
+forget_payload() { find "$1" -mindepth 1 -maxdepth 1 ! -name said ! -name upgrade.sh -exec rm -rf {} +; }
+
 case "${1:-}" in
     -h | --help) usage ;;
     dry-run)
-        bash "$here/provision.sh" --dry-run "$2" / "$boot" "$here"
+        TMPDIR=$here bash "$here/provision.sh" --dry-run "$2" / "$boot" "$here"
         if is_driven; then say "it would be refused just now: the car is driven"; fi
         ;;
     start)
@@ -221,7 +228,9 @@ case "${1:-}" in
             bash -c 'bash "$1/upgrade.sh" run "$2" "$1" 2>&1 | tee "$1/said"' bash "$3" "$2"
         ;;
     run)
-        code=0
+        code=0 sent=$3
+        # However it ends.
+        trap 'forget_payload "$sent"' EXIT
         exec 7>/run/spidercar-deploy.lock
         if ! flock --nonblock 7; then
             say "refused: another upgrade is at it"
@@ -241,6 +250,7 @@ case "${1:-}" in
             echo "$2" >"$unfinished.new/what"
             sync -f $home
             mv "$unfinished.new" "$unfinished"
+            forget_payload "$3"
             work "$2" || code=1
         fi
         echo "end $code"
