@@ -342,3 +342,17 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
     let (code, said) = replay(&folder.file("nothing.jsonl"));
     assert_eq!(code, Some(2), "{said}");
 }
+
+/// Findings D17: a card that became read-only kept the car from its driver.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_black_box_that_cannot_be_written_is_told_and_the_car_drives() {
+    let car = Car::local("no-box", &["failsafe.black_box=/proc/no-such-folder/box"]);
+    car.program
+        .logged("what leads to a stop is not kept: name a folder that can be written")
+        .await;
+    let mut operator = Operator::connect(&car.program.url()).await;
+    operator.move_off(&car).await;
+    operator
+        .drive_until(0, "neutral after the release", || car.is_neutral())
+        .await;
+}

@@ -11,6 +11,7 @@
 //! Promises: neutral is on the wires before a disk is written; whichever way it is dropped, neutral is the last write.
 //! Knows nothing of: who drives.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,16 +149,7 @@ impl Chassis {
             .map_err(bug)?;
         // The car is at neutral; only now may a disk be slow.
         if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).map_err(|err| {
-                let folder = folder.display();
-                let what = format!(
-                    "failsafe.black_box = {folder:?}: {err}; name a folder that can be written"
-                );
-                Fatal::new(Exit::BadConfig, what)
-            })?;
-            if let Some(why) = not_lasting(folder) {
-                tracing::warn!("failsafe.black_box: {why}");
-            }
+            make(folder);
         }
         let keeper = match file.zip(state) {
             Some((file, lock)) => {
@@ -201,6 +193,24 @@ fn not_begun(why: NotBegun, board: &Arc<Board>) -> Fatal {
     tracing::error!("{}", fatal.text);
     ending::limit(board);
     fatal
+}
+
+/// Makes the folder of the black box. A card that became read-only must not keep a car from its driver: what it records is lost,
+/// and said to be.
+fn make(folder: &Path) {
+    match std::fs::create_dir_all(folder) {
+        Ok(()) => {
+            if let Some(why) = not_lasting(folder) {
+                tracing::warn!("failsafe.black_box: {why}");
+            }
+        }
+        Err(err) => {
+            let folder = folder.display();
+            tracing::error!(
+                "failsafe.black_box = \"{folder}\": {err}; what leads to a stop is not kept: name a folder that can be written"
+            );
+        }
+    }
 }
 
 /// The state file, if there is to be one, and what it says. Changes nothing.

@@ -7,12 +7,13 @@
 //!   line ─▶ vehicle, intent ─▶ step(now, intent, health) ─▶ same pulses, state, cause? ─▶ next, or named
 //! ```
 //!
-//! Promises: total: a damaged file is an error with its line, never a panic.
+//! Promises: total: a damaged file is an error with its line, never a panic; a file that is no record, or has no end, is told
+//! within the first of its lines or the last that a record can have.
 //! Knows nothing of: outputs; nothing moves by a replay.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use super::black_box::{FORMAT, Line};
@@ -21,6 +22,12 @@ use crate::logic::failsafe::{Cause, Health, State};
 use crate::logic::intent::{INTENT_WORDS, Intent};
 use crate::logic::units::{PulseWidth, Uptime};
 use crate::logic::vehicle::{Event, Vehicle};
+
+/// Longest line. choice: ten times the longest there is, the one with the state of a vehicle.
+const LINE_LIMIT: u64 = 64 << 10;
+
+/// Most lines. choice: four times what a black box writes at most (8192 steps and 4096 intents, twice).
+const LINES: usize = 100_000;
 
 /// Why a replay failed.
 #[derive(Debug)]
@@ -78,14 +85,21 @@ pub struct Replayed {
 /// # Errors
 /// The file, or the first step that differs.
 pub fn replay(path: &Path, out: &mut dyn Write) -> Result<Replayed, ReplayError> {
-    let file = File::open(path).map_err(ReplayError::Io)?;
+    let mut file = BufReader::new(File::open(path).map_err(ReplayError::Io)?);
     let mut run = Run::default();
-    for (number, line) in (1_usize..).zip(BufReader::new(file).lines()) {
-        let line = line.map_err(ReplayError::Io)?;
-        let parsed: Line = serde_json::from_str(&line).map_err(|err| ReplayError::Line {
-            number,
-            what: format!("no line of a record ({err})"),
-        })?;
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = file.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line);
+        if read.map_err(ReplayError::Io)? == 0 {
+            break;
+        }
+        let bad = |what| ReplayError::Line { number, what };
+        if number > LINES {
+            return Err(bad("no record is as long as this".to_owned()));
+        }
+        let parsed: Line = serde_json::from_slice(&line)
+            .map_err(|err| bad(format!("no line of a record ({err})")))?;
         run.take(number, parsed, out)?;
     }
     if run.done.steps == 0 {

@@ -1,5 +1,6 @@
 //! Where output goes, and what happens if it goes nowhere.
 
+use std::process::Command;
 use std::{fs, io};
 
 use super::{Ended, Folder};
@@ -102,4 +103,16 @@ fn neutral_goes_on_without_the_rest_of_the_configuration_and_says_so() {
     let expected = " WARN spidercar: neutral goes on without this part of the configuration problem=car.toml:2: camera.fps = 99";
     assert!(ended.stderr.starts_with(expected), "{}", ended.stderr);
     assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+}
+
+/// A file without end whose first line has none either.
+#[test]
+fn a_replay_of_what_is_no_record_ends_at_once() {
+    let output = Command::new("timeout")
+        .args(["10", env!("CARGO_BIN_EXE_spidercar"), "replay", "/dev/zero"])
+        .output()
+        .expect("timeout(1)");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("line 1: no line of a record"), "{text}");
 }
