@@ -54,20 +54,24 @@ fn a_reader_that_does_not_read_holds_nobody_and_is_told_what_is_missing() {
     lines.put(b"the next\n");
     lines.flush(Duration::from_secs(20));
     let text = pipe.text();
-    let told = text.lines().find_map(|line| {
-        line.strip_suffix(" lines of this log were left out: too many at once, or nobody read them")
-    });
-    let told: usize = told.expect("it is told").parse().unwrap();
+    // The writing thread takes its first line when it runs, which makes room for one that comes later.
+    let told: usize = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_suffix(
+                " lines of this log were left out: too many at once, or nobody read them",
+            )
+        })
+        .map(|count| count.parse::<usize>().unwrap())
+        .sum();
     let numbers: Vec<usize> = text
         .lines()
         .filter_map(|line| line.strip_prefix("line ")?.parse().ok())
         .collect();
-    let written = numbers.len();
-    assert!(
-        numbers.into_iter().eq(0..written),
-        "the first ones, in order"
-    );
-    assert_eq!(told + written, QUEUE + 100);
+    assert!(numbers.is_sorted_by(|one, next| one < next), "in order");
+    assert_eq!(numbers.first(), Some(&0));
+    assert!(numbers.len() >= QUEUE && told >= 99, "{told}");
+    assert_eq!(told + numbers.len(), QUEUE + 100);
     assert!(text.ends_with("the next\n"));
 }
 
