@@ -7,12 +7,38 @@
 //! Promises: no path leaves the table below. Knows nothing of: what the files do.
 //! Sources: RFC 9110 8.4.1.3, 12.5.3 (a request that says nothing of codings takes any).
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// Scripts, styles and pictures come from here only; sockets may go to any Spider.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
-     img-src 'self' data:; media-src 'self' blob: mediastream:; frame-ancestors 'none'; base-uri 'none'";
+/// What a browser is to allow this page, and to keep from others.
+///
+/// Scripts, styles and pictures come from here only; sockets may go to any Spider; its one form is for its own script. A page
+/// that it opens, or that opens it, gets no hold on it, and no address of it with a key in it. Of a device it wants what a
+/// driver's hands and eyes do.
+const HEADERS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+         media-src 'self' blob: mediastream:; object-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::CACHE_CONTROL, "no-cache"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), midi=(), payment=(), usb=(), serial=(), \
+         bluetooth=(), hid=()",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
 
 /// Every file of the page by its name, packed with gzip (`scripts/pack_viewer.rs`).
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
@@ -33,15 +59,9 @@ pub(super) fn file(path: &str) -> Response {
         HeaderValue::from_static(content_type(name)),
     );
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
