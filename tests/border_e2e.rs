@@ -16,7 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::{SinkExt, StreamExt};
 use harness::{CHANNEL, Car, Operator, PATIENCE, until};
+use spidercar::net::subscribe::subscription;
+use spidercar::peer::PeerOptions;
+use tokio_tungstenite::tungstenite::Message;
+
+/// What the Spider says of a viewer for whom there is no place.
+const FULL: &str = "why=\"the channel is full\"";
 
 /// The UDP sockets of a process on 127.0.0.1, by the kernel's table.
 fn udp_ports_of(pid: u32) -> Vec<SocketAddr> {
@@ -278,4 +285,56 @@ async fn connections_that_ask_for_nothing_lock_nobody_out() {
         descriptors(car.program.child.id()) <= before + 8
     })
     .await;
+}
+
+/// An offer to receive, of a peer that is not there.
+async fn offer_of_nobody() -> String {
+    let made = subscription(PeerOptions::loopback()).await.expect("a peer");
+    let offer = made.peer.pc.create_offer(None).await.expect("an offer");
+    serde_json::json!({"type": "offer", "data": offer.sdp}).to_string()
+}
+
+/// Findings D8: who has asked for a place, and does not come, gives it up.
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_who_never_connect_lock_nobody_out_for_long() {
+    let car = Car::local("never-connects", &[]);
+    let url = car.program.url();
+    let offer = offer_of_nobody().await;
+    let mut waiting = Vec::new();
+    while !car.program.text().contains(FULL) {
+        let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, car.program.port))
+            .await
+            .expect("a listener");
+        let asked = format!("{url}/live/ws/sub?channel={CHANNEL}&drive=1");
+        let (mut socket, _) = tokio_tungstenite::client_async(asked, stream)
+            .await
+            .expect("an upgrade");
+        socket
+            .send(Message::text(offer.as_str()))
+            .await
+            .expect("sent");
+        // Its answer, or its end.
+        while let Some(Ok(Message::Text(text))) = socket.next().await {
+            if text.contains("\"answer\"") {
+                break;
+            }
+        }
+        waiting.push(socket);
+        assert!(waiting.len() < 40, "it never is full");
+    }
+    let patience = Instant::now() + 2 * PATIENCE;
+    let mut operator = loop {
+        match Operator::dial(&url, "&drive=1").await {
+            Ok(operator) => break operator,
+            Err(why) => assert!(Instant::now() < patience, "{why}"),
+        }
+    };
+    operator.ready().await;
+    operator.move_off(&car).await;
+    let gone = car.program.text().matches("connection failed").count();
+    assert!(gone >= 1, "{}", car.program.tail());
+    println!(
+        "{} viewers asked, {gone} of them had not come",
+        waiting.len()
+    );
 }

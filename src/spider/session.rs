@@ -14,6 +14,7 @@
 mod media;
 mod start;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState};
 
 use super::channel::{Channel, FULL, Member, Note};
@@ -60,6 +61,10 @@ type End = &'static str;
 
 /// Longest wait for an offer: a socket without one is of no use to anybody. choice: twice what a slow phone needs to gather.
 const OFFER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Longest wait for a connection: a place on a channel is for who comes, not for who has asked for it. choice: twice what a phone
+/// needs that tries each of its addresses and then its TURN server.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Data channels that a client may open in a session, and the longest label in bytes: the stack keeps each until the end.
 /// choice: clients open three, twice over where they also take the Spider's; their labels have six characters.
@@ -161,6 +166,8 @@ struct Session {
     downlink: Option<Arc<Downlink>>,
     notes: mpsc::Receiver<Note>,
     member: Option<Member>,
+    /// It was connected once.
+    has_come: bool,
     /// A `drive` of ours to a publisher was opened.
     has_drive: bool,
     /// How many data channels the client has opened.
@@ -173,6 +180,8 @@ impl Session {
         let mut pings = interval(self.options.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
+        let mut late = pin!(sleep(CONNECT_LIMIT));
+        let is_asked_for_ever = self.options.faults.has(Fault::NoAnswer);
         let keep_media = self.options.faults.has(Fault::KeepMedia);
         let idle_limit = self.options.ping_every * 2;
         let mut heard_at = Instant::now();
@@ -198,6 +207,9 @@ impl Session {
                     },
                     None => return "peer gone",
                 },
+                () = &mut late, if !self.has_come && !is_asked_for_ever => {
+                    return "no connection in twenty seconds";
+                }
                 note = self.notes.recv() => match note {
                     Some(Note::Joins(text)) if socket_open => {
                         if let Err(end) = send(socket, "joins", Some(&text)).await {
@@ -316,6 +328,7 @@ impl Session {
     }
 
     async fn connected(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        self.has_come = true;
         if self.request.role == Role::Subscriber {
             self.pass_on_key_frame_requests();
         }

@@ -4,6 +4,8 @@ Some of these packets make the stack of 2026-11 panic in the task that drives it
 A stack that takes them well is as good: then the viewer stays. Who fills what the stack keeps has to go.
 """
 
+import asyncio
+
 from aiortc.rtcsctptransport import AbortChunk, ErrorChunk
 
 from checks import Scenario, expect, main, until
@@ -107,6 +109,22 @@ async def at_the_same_car(scenario: Scenario) -> None:
         async with scenario.check("the driver drives on"):
             expect(car.program.process.returncode is None, "the process is gone")
             await driver.drives(car)
+    async with scenario.check("who answers every check of ICE and never begins DTLS: his place is free again in half a minute"):
+        other = Driver(scenario)
+
+        async def never(_remote) -> None:
+            await asyncio.Event().wait()
+
+        for transport in (other.pc.sctp.transport, *(one.sender.transport for one in other.pc.getTransceivers())):
+            transport.start = never
+        gone = sum("client gone" in line for line in car.program.log)
+        await other.subscribe(place.plain)
+        # The stack gives up its handshake after 8 s, with an error; the Spider would after 20.
+        await until(lambda: sum("client gone" in line for line in car.program.log) > gone, "the end of his session", 30)
+        await other.pc.close()
+        await other.signalling.close()
+    async with scenario.check("the driver drives on"):
+        await driver.drives(car)
 
 
 if __name__ == "__main__":

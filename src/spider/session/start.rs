@@ -175,6 +175,7 @@ impl Session {
             downlink: place.downlink,
             notes: place.notes,
             member: Some(place.member),
+            has_come: false,
             has_drive: false,
             channels: 0,
             tasks: JoinSet::new(),
