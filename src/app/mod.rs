@@ -117,6 +117,7 @@ fn spider_options(config: &Config, faults: Faults) -> SpiderOptions {
         port: config.local.port,
         tls_port: config.local.tls_port,
         certificate: config.local.certificate.clone(),
+        identity_file: config.local.identity_file.clone(),
         driver_key: config.local.driver_key.clone(),
         faults,
         ..SpiderOptions::default()

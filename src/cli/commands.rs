@@ -186,7 +186,7 @@ pub const COMMANDS: &[Command] = &[
                 "local.cert_file",
                 "--cert",
                 "FILE",
-                "PEM certificate to show; without one, one is made at each start.",
+                "PEM certificate to show; without one, it makes its own (local.identity_file).",
             ),
             for_key(
                 "local.key_file",

@@ -148,10 +148,14 @@ keys! {
             "Port of the same over TLS (https:// and wss://). 0 takes any free one.";
         LocalCertFile "cert_file"
             text("", PATH),
-            "PEM certificate (chain) to show. With none, one is made at each start.";
+            "PEM certificate (chain) to show. With none, the Spider makes one for itself.";
         LocalKeyFile "key_file"
             text("", PATH),
             "PEM private key of `cert_file`.";
+        LocalIdentityFile "identity_file"
+            text("", PATH),
+            "Where the Spider keeps the certificate that it makes for itself, so that a pin of it lasts. With none, it is new at each \
+             start.";
         LocalDriverKeyFile "driver_key_file"
             text("", PATH),
             "File that holds the driver key: who knows it may watch and drive.";

@@ -88,6 +88,8 @@ pub struct Local {
     pub tls_port: u16,
     /// The certificate to show; without one, it makes its own.
     pub certificate: Option<Certificate>,
+    /// Where it keeps its own; without one, it makes a new one at each start.
+    pub identity_file: Option<PathBuf>,
     /// Who knows this may watch and drive; without one, everyone who reaches it may.
     pub driver_key: Option<Secret>,
 }

@@ -15,7 +15,7 @@
 //! headers), `uplink` (commands to the publisher), `key_frames` (when it is asked for one), `ceiling`
 //! (how much it may send), `fault`
 //! (the ways in which a server can misbehave, for tests), `page` (the viewer's files), `visitor` (whose page may use it), `doors`
-//! (how many connections there may be, and how long they may wait).
+//! (how many connections there may be, and how long they may wait), `identity` (its own certificate).
 //!
 //! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
 //! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
@@ -24,6 +24,7 @@ mod ceiling;
 mod channel;
 mod doors;
 mod fault;
+mod identity;
 mod key_frames;
 mod page;
 mod relay;
@@ -35,6 +36,7 @@ mod uplink;
 mod visitor;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Certificate, Secret};
@@ -52,8 +54,10 @@ pub struct SpiderOptions {
     pub port: u16,
     /// TLS port; 0 picks a free one.
     pub tls_port: u16,
-    /// Certificate chain and key in PEM; without them a self-signed one is made at each start.
+    /// Certificate chain and key in PEM; without them there is a self-signed one.
     pub certificate: Option<Certificate>,
+    /// Where that one is kept; without a file it is new at each start.
+    pub identity_file: Option<PathBuf>,
     /// What a client must give as `key=`; `None` lets anybody in.
     pub driver_key: Option<Secret>,
     /// Misbehaviour on purpose.
@@ -69,6 +73,7 @@ impl Default for SpiderOptions {
             port: 8266,
             tls_port: 8267,
             certificate: None,
+            identity_file: None,
             driver_key: None,
             faults: Faults::default(),
             ping_every: Duration::from_secs(30),

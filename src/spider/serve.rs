@@ -30,7 +30,7 @@ use super::doors::{Doors, PlainListener};
 use super::fault::Fault;
 use super::session::{self, Request, Role};
 use super::visitor::{self, Refusal};
-use super::{SpiderOptions, page, tls};
+use super::{SpiderOptions, identity, page, tls};
 use crate::config::{Secret, holder, query};
 use crate::peer::{Codec, MAX_DESCRIPTION};
 
@@ -120,7 +120,7 @@ impl Spider {
         }
         let identity = match &options.certificate {
             Some(given) => tls::from_pem(given),
-            None => tls::self_signed(options.listen),
+            None => identity::own(options.identity_file.as_deref(), options.listen),
         }
         .map_err(SpiderError::Certificate)?;
         session::warn_of(&options.faults);

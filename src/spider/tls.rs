@@ -1,19 +1,19 @@
 //! The TLS side of the local Spider: a certificate, and a listener whose handshakes wait for nobody.
 //!
-//! Without files a self-signed certificate is made at each start, good for this machine's names; its
-//! SHA-256 fingerprint is logged so that a client can pin it. A browser will warn, as it should.
+//! Without files there is a self-signed certificate ([`super::identity`]), good for this machine's names; its SHA-256 fingerprint
+//! is logged so that a client can pin it. A browser will warn, as it should.
 //!
 //! Promises: a client that stalls in its handshake delays no other. Knows nothing of: routes.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,22 +49,8 @@ pub(super) fn from_pem(given: &Certificate) -> Result<Identity, IdentityError> {
     identity(chain, key).map_err(|err| named(&given.chain_file, &err).into())
 }
 
-/// A self-signed identity for loopback, the given address and the usual local names.
-pub(super) fn self_signed(listen: IpAddr) -> Result<Identity, IdentityError> {
-    let mut names = vec![
-        "localhost".to_owned(),
-        "spidercar.local".to_owned(),
-        "127.0.0.1".to_owned(),
-    ];
-    if !listen.is_loopback() && !listen.is_unspecified() {
-        names.push(listen.to_string());
-    }
-    let made = rcgen::generate_simple_self_signed(names)?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    identity(vec![made.cert.der().clone()], key.into())
-}
-
-fn identity(
+/// A server that shows this chain.
+pub(super) fn identity(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Identity, IdentityError> {

@@ -89,6 +89,14 @@ impl Meaning<'_> {
         let port = self.whole(Id::LocalPort);
         let tls_port = self.whole(Id::LocalTlsPort);
         let certificate = self.certificate();
+        let identity_file = self.optional(Id::LocalIdentityFile, |_, path| Ok(PathBuf::from(path)));
+        if let (Ok(Some(_)), Ok(Some(_))) = (&certificate, &identity_file) {
+            self.clash(
+                Id::LocalIdentityFile,
+                Id::LocalCertFile,
+                "has a meaning only without a certificate of yours",
+            );
+        }
         let driver_key = self.optional(Id::LocalDriverKeyFile, |meaning, path| {
             let key = secret_file(path, meaning.outside).and_then(fit_for_use);
             meaning.accept(Id::LocalDriverKeyFile, key)
@@ -118,6 +126,7 @@ impl Meaning<'_> {
             port: port?,
             tls_port: tls_port?,
             certificate: certificate?,
+            identity_file: identity_file?,
             driver_key: driver_key?,
         })
     }
