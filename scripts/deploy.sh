@@ -132,9 +132,19 @@ fi
 [ -z "$host_name" ] || [[ $host_name =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || misuse "--hostname $host_name: letters, digits and - only"
 [ -z "$led" ] || [[ $led =~ ^[A-Za-z0-9:_-]+$ ]] || misuse "--led $led: this is no LED's name"
 check_wifi
-if [ -n "$board" ] && ! [[ " ${sets[*]-} " == *" spider.url="* ]]; then
-    echo "deploy: without --url the car publishes to the placeholder of its board's file" >&2
-fi
+new_channel() {
+    local all=0123456789abcdefghijklmnopqrstuv id=
+    while [ ${#id} -lt 19 ]; do id+=${all:SRANDOM % 32:1}; done
+    echo "${id}0"
+}
+case " ${sets[*]-} " in
+    *" spider.url="*" spider.channel="* | *" spider.channel="*" spider.url="*) ;;
+    *" spider.url=ws"*)
+        ! grep -q '^channel = "c9abcdefghijklmnopq0"' "$top/board/$board/spidercar.toml" ||
+            misuse "--url wants --channel, by which drivers find this car and no other: with one that is new, --channel $(new_channel)"
+        ;;
+    *) [ -z "$board" ] || say_it "without --url the car publishes to the placeholder of its board's file" ;;
+esac
 
 # shellcheck source-path=SCRIPTDIR source=deploy/payload.sh
 . "$top/scripts/deploy/payload.sh"

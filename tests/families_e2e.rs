@@ -70,11 +70,8 @@ async fn a_host_whose_ipv6_is_broken_is_reached_over_ipv4() {
             mute = Some(Program::listening(command, &folder, "mute"));
         }
         for url in [format!("ws://{NAME}:8266"), format!("wss://{NAME}:8267")] {
-            let (at, channel) = (
-                format!("spider.url={url}"),
-                format!("spider.channel={CHANNEL}"),
-            );
-            let mut args = vec!["run", "--set", &key, "--set", &at, "--set", &channel];
+            let at = format!("spider.url={url}");
+            let mut args = vec!["run", "--set", &key, "--set", &at];
             if url.starts_with("wss") {
                 args.extend(["--set", "spider.insecure=true"]);
             }

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{ATTEMPTS, Car, Folder, Operator, Program, last_write, spider, until, writes};
+use harness::{ATTEMPTS, Car, Folder, Operator, Program, SMALL, last_write, spider, until, writes};
 
 async fn moving_car(name: &str) -> (Car, Operator) {
     let car = Car::local(name, &[]);
@@ -273,7 +273,8 @@ async fn a_log_that_nobody_reads_holds_neither_the_car_nor_its_end() {
         .arg(&pipe)
         .args([env!("CARGO_BIN_EXE_spidercar"), "run", "--set", &log])
         .args(["--set", "local.port=0", "--set", "local.tls_port=0"])
-        .args(["--set", "log.level=debug"]);
+        .args(["--set", "log.level=debug"])
+        .args(SMALL);
     let mut program = Program::listening(command, &folder, "car");
     let mut operator = Operator::connect(&program.url()).await;
     operator.take_over().await;

@@ -12,7 +12,7 @@ mod harness;
 use std::time::Instant;
 
 use harness::netns::Namespace;
-use harness::{CHANNEL, Folder, Program, until};
+use harness::{Folder, Program, until};
 
 /// A Spider on one network, and room for cars on another.
 struct Track {
@@ -45,10 +45,7 @@ impl Track {
     /// Starts a car, with what it learned in a file of that name.
     fn car(&self, state: &str, log: &str) -> Program {
         let state = format!("drive.state_file={}", self.folder.file(state).display());
-        let channel = format!("spider.channel={CHANNEL}");
-        let mut args = vec![
-            "run", "--set", &self.key, "--set", &state, "--set", &channel,
-        ];
+        let mut args = vec!["run", "--set", &self.key, "--set", &state];
         args.extend(["--set", "spider.url=ws://10.9.0.1:8266"]);
         args.extend(harness::SMALL);
         Program::spawn(self.far.spidercar(&args), &self.folder, log)

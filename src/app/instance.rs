@@ -115,7 +115,7 @@ mod tests {
         let again = lasting(&with_file("car.json", &[]), ID, "10000000abcdef01\0");
         assert_eq!(first, again);
         let channel = [("spider.channel", "c9abcdefghijklmnopqg")];
-        let spider = [("spider.url", "ws://192.0.2.1:8266")];
+        let spider = [("spider.url", "ws://spider.example:8266")];
         for other in [
             lasting(&with_file("car2.json", &[]), ID, "10000000abcdef01\0"),
             lasting(&with_file("car.json", &[]), ID, "10000000abcdef02\0"),

@@ -9,7 +9,7 @@
 //! Sources: PROTOCOL.md 1.1 (URLs), 1.2 (parameters), 1.4 (ports).
 
 use core::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Where the Spider is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,19 @@ impl Endpoint {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether nobody but this computer can be there.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let is_loopback = |address: IpAddr| address.is_loopback();
+        self.host == "localhost" || self.host.parse().is_ok_and(is_loopback)
+    }
+
+    /// Whether nobody is there: a name of documentation (RFC 2606).
+    #[must_use]
+    pub fn is_example(&self) -> bool {
+        self.host == "example" || self.host.ends_with(".example")
     }
 
     /// TCP port.

@@ -63,7 +63,7 @@ def command(card: Path, secret: Path, *options: str) -> list[str]:
     """How deploy.sh is called."""
     return [
         *(str(TOP / "scripts/deploy.sh"), "--image", str(card), "--binary", sys.argv[1], "--board", "zero2w-hbridge"),
-        *("--url", "wss://spider.example:8267", "--secret", f"local.driver_key_file={secret}", "--yes", *options),
+        *("--url", "wss://spider.example:8267", "--channel", "0123456789abcdefghvg", "--secret", f"local.driver_key_file={secret}", "--yes", *options),
     ]
 
 

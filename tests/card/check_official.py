@@ -62,7 +62,7 @@ class Bench:
 
     def options(self, card: Path, *more: object, board: str = "pi4-esc-pwm") -> list[object]:
         """A whole command line."""
-        words = ["--image", card, "--binary", self.binary, "--board", board, "--url", "wss://spider.example:8267", "--yes"]
+        words = ["--image", card, "--binary", self.binary, "--board", board, "--url", "wss://spider.example:8267", "--channel", "0123456789abcdefghvg", "--yes"]
         return [*words, *more]
 
     def good(self, *options: object) -> str:

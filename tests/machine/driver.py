@@ -17,7 +17,7 @@ from pathlib import Path
 
 import process
 
-CHANNEL = "c9abcdefghijklmnopq0"  # a placeholder in the form of an xid
+CHANNEL = "c9testtesttesttestt0"  # a placeholder in the form of an xid
 BEAT = 0.04
 BEATS_PER_ARM = 5
 LEASE = 7

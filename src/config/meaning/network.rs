@@ -14,7 +14,7 @@ use super::{Found, Meaning, Noted, some_text};
 use crate::config::ice::{IceServer, secret_file};
 use crate::config::kind::Value;
 use crate::config::outside::cannot_read;
-use crate::config::problem::Problem;
+use crate::config::problem::{Origin, Problem};
 use crate::config::relay::{Channel, SpiderUrl, query_word};
 use crate::config::schema::Id;
 use crate::config::secret::Secret;
@@ -31,6 +31,9 @@ impl Meaning<'_> {
         let ktime = self.parsed(Id::SpiderKtime, query_word).map(some_text);
         let vcodec = self.parsed(Id::SpiderVcodec, query_word).map(some_text);
         let trust = self.trust(url.as_ref().ok());
+        if let (Ok(url), Ok(channel)) = (&url, &channel) {
+            self.own_channel(url, channel);
+        }
         Ok(Spider {
             url: url?,
             channel: channel?,
@@ -39,6 +42,25 @@ impl Meaning<'_> {
             vcodec: vcodec?,
             trust: trust?,
         })
+    }
+
+    /// Everybody has the example's channel, so a car that publishes on it at a Spider for others is anybody's. Who watches may
+    /// name any.
+    fn own_channel(&mut self, url: &SpiderUrl, channel: &Channel) {
+        let is_for_others =
+            matches!(url, SpiderUrl::Remote(at) if !at.is_loopback() && !at.is_example());
+        let is_watched = self
+            .said(Id::SpiderChannel)
+            .is_ok_and(|said| said.origin == Origin::Flag("--channel".to_owned()));
+        let example = Id::SpiderChannel.key().kind.default_value();
+        if is_for_others && !is_watched && example == Value::Text(channel.to_string()) {
+            let _ = self.clash(
+                Id::SpiderChannel,
+                Id::SpiderUrl,
+                "this is the example's channel, which everybody has: make one of your own: \
+                 LC_ALL=C tr -dc 0-9a-v </dev/urandom | head -c 19; echo 0",
+            );
+        }
     }
 
     fn trust(&mut self, url: Option<&SpiderUrl>) -> Found<Trust> {

@@ -67,7 +67,7 @@ fn each_way_to_trust_is_understood() {
         ),
         ("insecure = true", "Anything"),
     ] {
-        let config = read(&format!("[spider]\nurl = 'wss://a'\n{said}")).expect(said);
+        let config = read(&format!("[spider]\nurl = 'wss://localhost'\n{said}")).expect(said);
         let trust = format!("{:?}", config.spider.trust);
         assert!(trust.starts_with(expected), "{said}: {trust}");
     }
@@ -91,21 +91,21 @@ fn network_keys_that_do_not_go_together_are_told_at_their_line() {
             "car.toml:1: spider.ca_file = \"/ca.pem\": has a meaning only for a wss:// address (spider.url = \"local\", default)",
         ),
         (
-            "spider.insecure = true\nspider.url = 'ws://a'",
-            "car.toml:1: spider.insecure = true: has a meaning only for a wss:// address (spider.url = \"ws://a\", car.toml:2)",
+            "spider.insecure = true\nspider.url = 'ws://localhost'",
+            "car.toml:1: spider.insecure = true: has a meaning only for a wss:// address (spider.url = \"ws://localhost\", car.toml:2)",
         ),
         (
             &format!(
-                "spider.url = 'wss://a'\nspider.ca_file = '/ca.pem'\nspider.pin_sha256 = '{pin}'"
+                "spider.url = 'wss://localhost'\nspider.ca_file = '/ca.pem'\nspider.pin_sha256 = '{pin}'"
             ),
             "car.toml:2: spider.ca_file = \"/ca.pem\": each says whom to trust",
         ),
         (
-            "spider.url = 'wss://a'\nspider.ca_file = '/gone.pem'",
+            "spider.url = 'wss://localhost'\nspider.ca_file = '/gone.pem'",
             "car.toml:2: spider.ca_file = \"/gone.pem\": cannot be read",
         ),
         (
-            "spider.url = 'wss://a'\nspider.ca_file = '/key.pem'",
+            "spider.url = 'wss://localhost'\nspider.ca_file = '/key.pem'",
             "spider.ca_file = \"/key.pem\": must be a PEM file, with a line -----BEGIN CERTIFICATE-----",
         ),
         (
@@ -213,6 +213,25 @@ fn limits_between_keys_are_good_at_the_edge() {
         if let Err(report) = read(text) {
             panic!("{text}: {report}");
         }
+    }
+}
+
+#[test]
+fn a_car_does_not_publish_for_others_on_the_channel_that_everybody_has() {
+    let own = "spider.channel = '0123456789abcdefghvg'";
+    for good in [
+        "spider.url = 'ws://127.0.0.1:8266'".to_owned(),
+        "spider.url = 'wss://[::1]'".to_owned(),
+        "spider.url = 'wss://localhost'".to_owned(),
+        "spider.url = 'wss://spider.example:8267'".to_owned(),
+        format!("spider.url = 'wss://10.0.0.2'\n{own}"),
+    ] {
+        read(&good).expect(&good);
+    }
+    for said in ["", "spider.channel = 'c9abcdefghijklmnopq0'"] {
+        let report = read(&format!("spider.url = 'wss://10.0.0.2'\n{said}")).expect_err(said);
+        let report = report.to_string();
+        assert!(report.contains("the example's channel"), "{report}");
     }
 }
 
