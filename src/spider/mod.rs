@@ -15,7 +15,7 @@
 //! headers), `uplink` (commands to the publisher), `key_frames` (when it is asked for one), `ceiling`
 //! (how much it may send), `fault`
 //! (the ways in which a server can misbehave, for tests), `page` (the viewer's files), `visitor` (whose page may use it), `doors`
-//! (how many connections there may be, and how long they may wait), `identity` (its own certificate).
+//! (how many connections there may be, and how long they may wait), `identity` (its own certificate), `key` (who has the driver key).
 //!
 //! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
 //! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
@@ -25,6 +25,7 @@ mod channel;
 mod doors;
 mod fault;
 mod identity;
+mod key;
 mod key_frames;
 mod page;
 mod relay;

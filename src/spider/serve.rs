@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{RawQuery, Request as Asked, State};
+use axum::extract::{ConnectInfo, RawQuery, Request as Asked, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 use super::channel::Channels;
 use super::doors::{Doors, PlainListener};
 use super::fault::Fault;
+use super::key::{self, Whence};
 use super::session::{self, Request, Role};
 use super::visitor::{self, Refusal};
 use super::{SpiderOptions, identity, page, tls};
@@ -148,6 +149,7 @@ impl Spider {
             .fallback(|uri: Uri| async move { page::file(uri.path()) })
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), welcome))
             .with_state(shared);
+        let app = app.into_make_service_with_connect_info::<Whence>();
         let secure_app = app.clone();
         let tasks = vec![
             tokio::spawn(async move {
@@ -199,32 +201,34 @@ async fn channels(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn publish(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(whence): ConnectInfo<Whence>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    join(&shared, query.as_deref(), upgrade, Role::Publisher)
+    join(&shared, whence, query.as_deref(), upgrade, Role::Publisher).await
 }
 
 async fn subscribe(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(whence): ConnectInfo<Whence>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    join(&shared, query.as_deref(), upgrade, Role::Subscriber)
+    join(&shared, whence, query.as_deref(), upgrade, Role::Subscriber).await
 }
 
-fn join(shared: &Shared, said: Option<&str>, upgrade: WebSocketUpgrade, role: Role) -> Response {
+async fn join(
+    shared: &Shared,
+    whence: Whence,
+    said: Option<&str>,
+    upgrade: WebSocketUpgrade,
+    role: Role,
+) -> Response {
     let said = said.unwrap_or_default();
     let parameter = |name| query::value(said, name);
     let options = Arc::clone(&shared.options);
-    if let Some(key) = &options.driver_key
-        && !query::has_key(said, key)
-    {
-        return (
-            StatusCode::FORBIDDEN,
-            "this Spider needs a driver key: add key=... to the address\n",
-        )
-            .into_response();
+    if let Err(refusal) = key::look(options.driver_key.as_ref(), said, whence).await {
+        return refusal;
     }
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)
