@@ -322,19 +322,23 @@ async fn viewers_who_never_connect_lock_nobody_out_for_long() {
         waiting.push(socket);
         assert!(waiting.len() < 40, "it never is full");
     }
+    // Each try is refused, or finds a place.
     let patience = Instant::now() + 2 * PATIENCE;
     let mut operator = loop {
-        match Operator::dial(&url, "&drive=1").await {
-            Ok(operator) => break operator,
-            Err(why) => assert!(Instant::now() < patience, "{why}"),
+        assert!(Instant::now() < patience, "there is no place for a driver");
+        let before = car.program.text().matches(FULL).count();
+        let Ok(operator) = Operator::dial(&url, "&drive=1").await else {
+            continue;
+        };
+        until("a place, or none", || {
+            operator.car().is_some() || car.program.text().matches(FULL).count() > before
+        })
+        .await;
+        if operator.car().is_some() {
+            break operator;
         }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    operator.ready().await;
     operator.move_off(&car).await;
-    let gone = car.program.text().matches("connection failed").count();
-    assert!(gone >= 1, "{}", car.program.tail());
-    println!(
-        "{} viewers asked, {gone} of them had not come",
-        waiting.len()
-    );
+    println!("{} viewers asked for a place, and none came", waiting.len());
 }

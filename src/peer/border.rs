@@ -17,7 +17,8 @@
 //! ```
 //!
 //! "Answered a check": a STUN response came from there with a transaction that we had sent there, 96 random bits that
-//! nobody knows who is not on the way. The rules ([`rules::Rules`]) are arithmetic on fixed tables; this file is the socket
+//! nobody knows who is not on the way. It counts for all sockets of the peer: a browser may send to one of them what it is sent
+//! by another. The rules ([`rules::Rules`]) are arithmetic on fixed tables; this file is the socket
 //! around them. Nothing that is refused allocates, is answered, or writes a line of its own.
 //!
 //! What the rules cannot see: handshake records under encryption, which only the peer itself can make. They are counted
@@ -46,8 +47,14 @@ use rules::Rules;
 #[derive(Debug)]
 pub(super) struct Border {
     inner: Arc<dyn AsyncUdpSocket>,
+    traffic: Traffic,
+}
+
+/// What was seen of a peer, by all of its sockets. Clones are of the same peer.
+#[derive(Clone, Debug)]
+pub(super) struct Traffic {
     start: Instant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -56,15 +63,15 @@ struct State {
     refused: u64,
 }
 
-impl Border {
-    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>) -> Self {
+impl Traffic {
+    /// Of a peer that has no socket yet.
+    pub(super) fn new() -> Self {
         Self {
-            inner,
             start: Instant::now(),
-            state: Mutex::new(State {
+            state: Arc::new(Mutex::new(State {
                 rules: Rules::new(),
                 refused: 0,
-            }),
+            })),
         }
     }
 
@@ -102,6 +109,12 @@ impl Border {
     }
 }
 
+impl Border {
+    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, traffic: Traffic) -> Self {
+        Self { inner, traffic }
+    }
+}
+
 impl AsyncUdpSocket for Border {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.local_addr()
@@ -110,7 +123,7 @@ impl AsyncUdpSocket for Border {
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         // Noted before it is out, or an answer could come first. What is then not sent was noted for nothing.
         let datagram = transmit.segment_size.unwrap_or(transmit.contents.len());
-        let mut state = self.state();
+        let mut state = self.traffic.state();
         for one in transmit.contents.chunks(datagram.max(1)) {
             state.rules.sent(transmit.destination, one);
         }
@@ -125,7 +138,7 @@ impl AsyncUdpSocket for Border {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         sieve::receive(&*self.inner, cx, bufs, meta, |message, about| {
-            self.admits(message, about)
+            self.traffic.admits(message, about)
         })
     }
 

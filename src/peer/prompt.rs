@@ -34,7 +34,7 @@ use webrtc::runtime::{
 };
 
 use super::PeerEvent;
-use super::border::Border;
+use super::border::{Border, Traffic};
 use super::own::Own;
 
 /// Longest sleep while hurrying. choice: far below the figure (60 ms), far above a busy loop.
@@ -78,6 +78,7 @@ pub(super) struct Prompt {
     inner: Arc<dyn Runtime>,
     hurry: Arc<Hurry>,
     own: Vec<IpAddr>,
+    traffic: Traffic,
     tx: mpsc::Sender<PeerEvent>,
 }
 
@@ -92,6 +93,7 @@ impl Prompt {
             inner,
             hurry,
             own,
+            traffic: Traffic::new(),
             tx,
         }
     }
@@ -121,11 +123,12 @@ impl Runtime for Prompt {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let is_own = self.own.contains(&socket.local_addr()?.ip());
         let socket = self.inner.wrap_udp_socket(socket)?;
-        Ok(Arc::new(Border::new(if is_own {
+        let socket = if is_own {
             Arc::new(Own::new(socket)?)
         } else {
             socket
-        })))
+        };
+        Ok(Arc::new(Border::new(socket, self.traffic.clone())))
     }
 
     fn wrap_tcp_listener(

@@ -1,4 +1,4 @@
-//! The rules of the border, on a clock that is an argument: the time since the socket was made.
+//! The rules of the border, on a clock that is an argument: the time since the peer was made.
 //!
 //! ```text
 //!   sent: a request      ─▶ asked[transaction, address]      (the newest ASKED)

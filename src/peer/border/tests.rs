@@ -454,7 +454,8 @@ fn receive(border: &Border) -> Poll<(SocketAddr, usize)> {
 #[test]
 fn the_socket_hears_the_peer_through_a_flood_of_strangers() {
     let wire = Arc::new(Wire::default());
-    let border = Border::new(Arc::<Wire>::clone(&wire));
+    let traffic = Traffic::new();
+    let border = Border::new(Arc::<Wire>::clone(&wire), traffic.clone());
     let check = stun(REQUEST, 1, &[(USERNAME, b"theirs:ours")]);
     let transmit = Transmit {
         destination: at(PEER),
@@ -484,5 +485,34 @@ fn the_socket_hears_the_peer_through_a_flood_of_strangers() {
     assert_eq!(receive(&border), Poll::Ready((at(PEER), answer.len())));
     assert_eq!(receive(&border), Poll::Ready((at(PEER), twice.len())));
     assert_eq!(receive(&border), Poll::Pending);
-    assert_eq!(border.state().refused, 102);
+    assert_eq!(traffic.state().refused, 102);
+}
+
+/// A browser sends to the one of our sockets what it is sent by the other: its feedback was refused there, and its commands.
+#[test]
+fn who_answered_one_socket_of_a_peer_is_known_at_the_other() {
+    let (one, other) = (Arc::new(Wire::default()), Arc::new(Wire::default()));
+    let traffic = Traffic::new();
+    let asks = Border::new(Arc::<Wire>::clone(&one), traffic.clone());
+    let hears = Border::new(Arc::<Wire>::clone(&other), traffic);
+    let check = stun(REQUEST, 1, &[(USERNAME, b"theirs:ours")]);
+    let transmit = Transmit {
+        destination: at(PEER),
+        contents: &check,
+        ecn: None,
+        segment_size: None,
+        src_ip: None,
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(asks.poll_send(&mut cx, &transmit).is_ready());
+    let put = |wire: &Wire, bytes: &[u8]| {
+        let mut queue = wire.0.lock().unwrap();
+        queue.push_back((at(PEER), bytes.to_vec(), bytes.len()));
+    };
+    put(&other, RTP);
+    assert_eq!(receive(&hears), Poll::Pending, "nobody has answered yet");
+    put(&one, &stun(SUCCESS, 1, &[]));
+    assert!(receive(&asks).is_ready());
+    put(&other, RTP);
+    assert!(receive(&hears).is_ready());
 }
