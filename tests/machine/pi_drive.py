@@ -61,6 +61,10 @@ dead_time_us = {round(DEAD_TIME_S * 1e6)}
 # failsafe.neutral_ms is 200, the figure for a real board 250 at most. measured: 126 to 230 ms on two busy cores.
 # choice: 100 ms more for an emulated processor that the host does not let run.
 NEUTRAL_BY_S = 0.35
+# Death of the program to neutral by its survivor. measured: 263 ms for a process that is stopped, 508 to 702 ms for one that is
+# killed, from the moment the console gets the command. choice: twice that; what holds on a board is for a board to show, and
+# tests/survivor_e2e.rs holds 250 ms on a Pi's files.
+SURVIVOR_BY_S = 1.4
 # measured: the shortest pulses come out 20 to 130 us long, the duty over time 5 to 35 permille, at load averages of 11 to 16.
 # choice: less than half of what full steering is away from straight (500 us).
 TOO_SHORT_US, TOO_LONG_US = 20, 200
@@ -248,12 +252,12 @@ def speed(record: Record, throttle: int) -> str:
     return f"duty over time {duty:.0f} permille of {throttle}; pulses {widths}"
 
 
-def neutral_after(record: Record, since: float) -> float:
+def neutral_after(record: Record, since: float, limit: float = NEUTRAL_BY_S) -> float:
     """How long after that moment the last of the motor's pins went low; they must stay so."""
     for pin in MOTOR:
         expect(record.level(pin, record.end) == 0, f"pin {pin} is high at the end")
     took = max(edge.at for pin in MOTOR for edge in record.of(pin)) - since
-    expect(took <= NEUTRAL_BY_S, f"neutral only after {took * 1000:.0f} ms")
+    expect(took <= limit, f"neutral only after {took * 1000:.0f} ms")
     return took
 
 
@@ -355,7 +359,7 @@ def stops(report: Checks, begin: Callable[[], Scene]) -> None:
                     return at
 
                 record, typed_at = while_driving(begin, strike)
-                took.append((neutral_after(record, struck_at) + struck_at - typed_at) * 1000)
+                took.append((neutral_after(record, struck_at, SURVIVOR_BY_S) + struck_at - typed_at) * 1000)
             took.sort()
             report.say(f"n {len(took)}, median {took[len(took) // 2]:.0f}, max {took[-1]:.0f} ms after it was typed")
     with report.check("its survivor is killed, too: the direction stays, `spidercar neutral` makes all pins low"):
