@@ -439,6 +439,18 @@ impl AsyncUdpSocket for Wire {
     }
 }
 
+fn send(border: &Border, datagram: &[u8]) {
+    let transmit = Transmit {
+        destination: at(PEER),
+        contents: datagram,
+        ecn: None,
+        segment_size: None,
+        src_ip: None,
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(border.poll_send(&mut cx, &transmit).is_ready());
+}
+
 fn receive(border: &Border) -> Poll<(SocketAddr, usize)> {
     let mut room = [0; 2048];
     let mut meta = [RecvMeta::default()];
@@ -457,15 +469,7 @@ fn the_socket_hears_the_peer_through_a_flood_of_strangers() {
     let traffic = Traffic::new();
     let border = Border::new(Arc::<Wire>::clone(&wire), traffic.clone());
     let check = stun(REQUEST, 1, &[(USERNAME, b"theirs:ours")]);
-    let transmit = Transmit {
-        destination: at(PEER),
-        contents: &check,
-        ecn: None,
-        segment_size: None,
-        src_ip: None,
-    };
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(border.poll_send(&mut cx, &transmit).is_ready());
+    send(&border, &check);
     let mut queue = wire.0.lock().unwrap();
     let junk = record(22, 0, &piece(4, 0, b"abcd"));
     for _ in 0..100 {
@@ -496,15 +500,7 @@ fn who_answered_one_socket_of_a_peer_is_known_at_the_other() {
     let asks = Border::new(Arc::<Wire>::clone(&one), traffic.clone());
     let hears = Border::new(Arc::<Wire>::clone(&other), traffic);
     let check = stun(REQUEST, 1, &[(USERNAME, b"theirs:ours")]);
-    let transmit = Transmit {
-        destination: at(PEER),
-        contents: &check,
-        ecn: None,
-        segment_size: None,
-        src_ip: None,
-    };
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(asks.poll_send(&mut cx, &transmit).is_ready());
+    send(&asks, &check);
     let put = |wire: &Wire, bytes: &[u8]| {
         let mut queue = wire.0.lock().unwrap();
         queue.push_back((at(PEER), bytes.to_vec(), bytes.len()));
