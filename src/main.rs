@@ -93,7 +93,7 @@ fn dispatch(job: Job) -> ExitCode {
         Job::Neutral {
             outputs,
             waits: false,
-        } => app::neutral::neutral(&outputs),
+        } => app::neutral::neutral(&outputs.drive, &outputs.sim),
         Job::Neutral {
             outputs,
             waits: true,
@@ -120,13 +120,13 @@ fn prepare(work: Work) -> Result<Job, Report> {
     let raw = RawConfig::read(&source, &given.sets, &Machine);
     if let Work::Neutral { waits, .. } = work {
         let outputs = Outputs::from_raw(&raw, &Machine)?;
-        // The car that it waits for has said all the rest.
-        let level = if waits {
-            LogLevel::Error
+        // The car that is waited for has said all the rest, and a reader of the log must not hold who waits.
+        let (level, way) = if waits {
+            (LogLevel::Error, Way::Queued)
         } else {
-            LogLevel::Info
+            (LogLevel::Info, Way::Direct)
         };
-        log_to_stderr(level, Way::Direct);
+        log_to_stderr(level, way);
         for problem in outputs.ignored.iter().flat_map(Report::problems) {
             tracing::warn!(%problem, "neutral goes on without this part of the configuration");
         }

@@ -2,7 +2,9 @@
 
 mod harness;
 
-use harness::{ATTEMPTS, Car, Folder, Operator, Program, SMALL, last_write, spider, until, writes};
+use harness::{
+    ATTEMPTS, Car, Folder, Operator, Program, SMALL, full_pipe, last_write, spider, until, writes,
+};
 
 async fn moving_car(name: &str) -> (Car, Operator) {
     let car = Car::local(name, &[]);
@@ -257,15 +259,8 @@ async fn an_actuator_log_that_cannot_be_written_does_not_stop_the_car_from_start
 async fn a_log_that_nobody_reads_holds_neither_the_car_nor_its_end() {
     let folder = Folder::new("unread");
     let (pipe, actuators) = (folder.file("pipe"), folder.file("actuators.jsonl"));
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
-    // Held open by us and full, so that the first line finds no room. O_NONBLOCK, or filling it would hold the test.
-    let mut held = std::fs::OpenOptions::new();
-    let mut held =
-        std::os::unix::fs::OpenOptionsExt::custom_flags(held.read(true).write(true), 0o4000)
-            .open(&pipe)
-            .expect("a pipe");
-    while std::io::Write::write(&mut held, &[b'.'; 4096]).is_ok() {}
+    // Full, so that the first line finds no room.
+    let _held = full_pipe(&pipe);
     let log = format!("sim.actuator_log={}", actuators.display());
     let mut command = std::process::Command::new("sh");
     command

@@ -4,31 +4,20 @@
 mod harness;
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Folder, PATIENCE, Program, SMALL};
+use harness::{Folder, PATIENCE, Program, SMALL, full_pipe};
 
 /// Outputs that take nothing: the actuator log is a pipe, and it is full.
 struct Stuck(File);
 
 impl Stuck {
     fn at(path: &Path) -> Self {
-        let made = Command::new("mkfifo").arg(path).status();
-        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
-        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
-        let mut pipe = File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(nonblocking)
-            .open(path)
-            .expect("a pipe");
-        while pipe.write_all(b"{}\n").is_ok() {}
-        Self(pipe)
+        Self(full_pipe(path))
     }
 
     /// Takes all that is there.
@@ -92,14 +81,8 @@ fn ready_is_told_when_neutral_is_out_and_not_before() {
     let ready = told(&manager, PATIENCE).expect("a word to the service manager");
     assert!(ready.contains("READY=1"), "{ready}");
     // Whoever was told may ask it to stop at once, and must not kill it.
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id()));
-    let caught = status
-        .expect("it runs")
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok())
-        .expect("Linux says it");
     for (name, number) in [("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15)] {
-        assert_ne!(caught & 1 << (number - 1), 0, "{name} would kill it");
+        assert!(program.catches(number), "{name} would kill it");
     }
     program.signal("-TERM");
     assert_eq!(program.wait(), Some(0), "{}", program.tail());

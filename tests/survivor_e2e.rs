@@ -11,7 +11,9 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use harness::board::{Board, Model, User};
-use harness::{Car, Operator, PATIENCE, Program, signal, until};
+use harness::{
+    Car, Folder, Operator, PATIENCE, Program, SMALL, full_pipe, last_write, signal, until,
+};
 
 /// Last pulse to neutral: design figure F1.
 const LIMIT: Duration = Duration::from_millis(250);
@@ -46,22 +48,12 @@ impl Death {
             Self::Stop => car.signal("-STOP"),
             Self::Segv => {
                 car.signal("-SEGV");
-                until("no handler", || !catches_segv(car)).await;
+                until("no handler", || !car.catches(11)).await; // SIGSEGV
                 car.signal("-SEGV");
             }
         }
         at
     }
-}
-
-fn catches_segv(car: &Program) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", car.child.id()));
-    status.unwrap_or_default().lines().any(|line| {
-        let caught = line.strip_prefix("SigCgt:").map(str::trim);
-        caught.is_some_and(|caught| {
-            u64::from_str_radix(caught, 16).is_ok_and(|set| set & 1 << 10 != 0)
-        })
-    })
 }
 
 /// One kind of output, and how it is seen to move and to be at neutral.
@@ -231,4 +223,33 @@ async fn an_orderly_end_takes_its_survivor_along_and_writes_nothing_more() {
         "{}",
         car.program.tail()
     );
+}
+
+/// A line of the survivor's own about the first silence once held it for good: the car was then killed, and stayed at speed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_does_not_hold_a_survivor() {
+    let folder = Folder::new("unread-survivor");
+    let (pipe, actuators) = (folder.file("pipe"), folder.file("actuators.jsonl"));
+    let _held = full_pipe(&pipe);
+    let log = format!("sim.actuator_log={}", actuators.display());
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", r#"exec "$@" 2>"$0""#])
+        .arg(&pipe)
+        .args([env!("CARGO_BIN_EXE_spidercar"), "run", "--set", &log])
+        .args(["--set", "local.port=0", "--set", "local.tls_port=0"])
+        .args(SMALL);
+    let program = Program::listening(command, &folder, "car");
+    let throttle = || last_write(&actuators).map_or(0, |last| last.throttle_us);
+    let mut operator = Operator::connect(&program.url()).await;
+    for name in ["-STOP", "-KILL"] {
+        operator.take_over().await;
+        let moves = || throttle() > 1540;
+        operator.drive_until(400, "the car to move", moves).await;
+        program.signal(name);
+        until("neutral by the survivor", || throttle() == 1500).await;
+        if name == "-STOP" {
+            program.signal("-CONT");
+        }
+    }
 }

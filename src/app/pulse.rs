@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::survivor::Lifeline;
 use crate::logic::drive::Setpoint;
-use crate::logic::units::{PulseWidth, Uptime};
+use crate::logic::units::Uptime;
 
 /// How often the survivor is told. choice: as often as the guard looks; the survivor acts after eleven of them.
 const TELL: Duration = Duration::from_millis(20);
@@ -27,7 +27,7 @@ pub struct Pulse {
     beats: AtomicU32,
     relieved: AtomicBool,
     over: AtomicBool,
-    /// Throttle in the upper half, steering in the lower.
+    /// [`Setpoint::word`].
     neutral: AtomicU32,
     survivor: OnceLock<Lifeline>,
     told_at: AtomicU64,
@@ -68,19 +68,13 @@ impl Pulse {
 
     /// Says what is neutral from now on.
     pub fn set_neutral(&self, neutral: Setpoint) {
-        let (throttle, steering) = (neutral.throttle.get(), neutral.steering.get());
-        let word = u32::from(throttle) << 16 | u32::from(steering);
-        self.neutral.store(word, Ordering::SeqCst);
+        self.neutral.store(neutral.word(), Ordering::SeqCst);
     }
 
     /// What is neutral now.
     #[must_use]
     pub fn neutral(&self) -> Setpoint {
-        let word = self.neutral.load(Ordering::SeqCst);
-        Setpoint {
-            throttle: PulseWidth::saturating(word >> 16),
-            steering: PulseWidth::saturating(word & 0xFFFF),
-        }
+        Setpoint::from_word(self.neutral.load(Ordering::SeqCst))
     }
 
     /// Ticks so far; wraps.
@@ -110,8 +104,8 @@ impl Pulse {
     /// try when this process is gone.
     pub fn end(&self, is_neutral: bool) {
         self.over.store(true, Ordering::SeqCst);
-        if let Some(survivor) = self.survivor.get() {
-            survivor.over(is_neutral);
+        if let Some(survivor) = self.survivor.get().filter(|_| is_neutral) {
+            survivor.over();
         }
     }
 

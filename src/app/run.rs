@@ -37,7 +37,6 @@ use super::{
 use crate::cli::Exit;
 use crate::config::{Config, FaultKind, SpiderUrl};
 use crate::hal::sim::SimView;
-use crate::logic::failsafe::Cause;
 use crate::peer::addresses;
 use crate::spider::{self, Spider};
 
@@ -52,7 +51,7 @@ pub fn run(config: &Config, survivor: Program) -> Result<(), Fatal> {
     if csi_program::is_elsewhere(config) {
         // The other program may take seconds to load from a card: neutral comes first.
         let locks = Locks::take(&config.drive)?;
-        neutral::write(&config.drive, &config.sim, None, Cause::Exit)?;
+        neutral::neutral(&config.drive, &config.sim)?;
         drop(locks);
         csi_program::take_over();
     }

@@ -36,14 +36,11 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::pulse::Pulse;
 use crate::cli::Given;
+use crate::cli::commands::WHEN_STDIN_ENDS;
 use crate::logic::drive::Setpoint;
-use crate::logic::units::PulseWidth;
 
 mod victim;
 pub mod waiting;
-
-/// The flag of `spidercar neutral` that makes it one.
-pub const FLAG: &str = "--when-stdin-ends";
 
 /// How long a survivor that ended is left alone. choice: a mistake that ends each of them fills no log and no processor.
 pub const AGAIN: Duration = Duration::from_secs(5);
@@ -51,25 +48,19 @@ pub const AGAIN: Duration = Duration::from_secs(5);
 /// How long an orderly end waits for it. choice: it has nothing to write, so a hundred times what it takes.
 const LEAVES_WITHIN: Duration = Duration::from_millis(500);
 
-/// What is told, and how many bytes that is.
+/// What is told: the word of a setpoint.
 type Message = [u8; 4];
 
-/// No pulse is 0 µs long.
+/// The word that no setpoint has.
 const OVER: Message = [0; 4];
 
 fn message(neutral: Setpoint) -> Message {
-    let [t0, t1] = neutral.throttle.get().to_le_bytes();
-    let [s0, s1] = neutral.steering.get().to_le_bytes();
-    [t0, t1, s0, s1]
+    neutral.word().to_le_bytes()
 }
 
 /// What a message says is neutral; `None` for the one that says it is over.
 fn neutral_of(message: Message) -> Option<Setpoint> {
-    let [t0, t1, s0, s1] = message;
-    (message != OVER).then(|| Setpoint {
-        throttle: PulseWidth::saturating(u16::from_le_bytes([t0, t1]).into()),
-        steering: PulseWidth::saturating(u16::from_le_bytes([s0, s1]).into()),
-    })
+    (message != OVER).then(|| Setpoint::from_word(u32::from_le_bytes(message)))
 }
 
 /// This process's end of the pipe. While it is open, the survivor waits.
@@ -83,11 +74,9 @@ impl Lifeline {
         let _ = rustix::io::write(&self.0, &message(neutral));
     }
 
-    /// Nothing moves any more. Whether it is at neutral: if not, the survivor tries when this process is gone.
-    pub fn over(&self, is_neutral: bool) {
-        if is_neutral {
-            let _ = rustix::io::write(&self.0, &OVER); // as above; it then writes neutral once more, which does no harm
-        }
+    /// Nothing moves any more, and the outputs are at neutral.
+    pub fn over(&self) {
+        let _ = rustix::io::write(&self.0, &OVER); // as above; it then writes neutral once more, which does no harm
     }
 }
 
@@ -102,7 +91,7 @@ impl Program {
     /// This very program, also if its file was replaced meanwhile.
     #[must_use]
     pub fn this(given: &Given) -> Self {
-        let mut arguments = vec![OsString::from("neutral"), FLAG.into()];
+        let mut arguments = vec![OsString::from("neutral"), WHEN_STDIN_ENDS.into()];
         arguments.extend(given.arguments());
         Self {
             path: PathBuf::from("/proc/self/exe"),

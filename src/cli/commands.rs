@@ -125,6 +125,9 @@ const SET: Flag = many(
      --set spider.url=wss://10.0.0.2:8267, --set 'ice.servers=[{urls=\"stun:10.0.0.2:3478\"}]'.",
 );
 
+/// The flag of `neutral` that makes it wait for the end of a car.
+pub const WHEN_STDIN_ENDS: &str = "--when-stdin-ends";
+
 const SET_ALONE: Flag = many(
     "--set",
     "KEY=VALUE",
@@ -368,7 +371,7 @@ pub const COMMANDS: &[Command] = &[
             CONFIG,
             SET,
             one(
-                "--when-stdin-ends",
+                WHEN_STDIN_ENDS,
                 "",
                 "Wait first. `run` starts this beside itself, at the end of a pipe: it writes neutral if `run` is killed or crashes, \
                  or stands still.",

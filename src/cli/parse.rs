@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
-use super::commands::{COMMANDS, Command, Flag, Name};
+use super::commands::{COMMANDS, Command, Flag, Name, WHEN_STDIN_ENDS};
 use super::{Asked, CalibrateWish, Check, DoctorWish, Given, Misuse, Work, help};
 use crate::config::Set;
 use crate::config::nearest::{did_you_mean, nearest};
@@ -216,7 +216,7 @@ impl Said {
                 given: self.given()?,
             }),
             Name::Neutral => Asked::Work(Work::Neutral {
-                waits: self.find("--when-stdin-ends").is_some(),
+                waits: self.find(WHEN_STDIN_ENDS).is_some(),
                 given: self.given()?,
             }),
             Name::Spider => Asked::Work(Work::Spider {

@@ -25,7 +25,9 @@ pub mod proxy;
 pub mod terminal;
 pub mod thin;
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -175,6 +177,16 @@ impl Program {
             .await;
     }
 
+    /// Whether it catches the signal of this number.
+    pub fn catches(&self, number: u32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let caught = status
+            .expect("it runs")
+            .lines()
+            .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+        caught.expect("Linux says it") & 1 << (number - 1) != 0
+    }
+
     /// Stops the process and waits until each of its threads has: the signal alone takes its time.
     pub async fn freeze(&self) {
         self.signal("-STOP");
@@ -218,6 +230,22 @@ impl Drop for Program {
             eprintln!("--- log of the program ---\n{}", self.tail());
         }
     }
+}
+
+/// A pipe of this name that takes nothing more, held open by us: who writes to it waits, or is refused.
+pub fn full_pipe(path: &Path) -> File {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    // Without waiting, or filling it would hold the test.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
+    let mut pipe = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(nonblocking)
+        .open(path)
+        .expect("a pipe");
+    while pipe.write_all(b"{}\n").is_ok() {}
+    pipe
 }
 
 /// Sends a signal to any process.

@@ -1,6 +1,7 @@
 //! The messages, and the keeper of the other process.
 
 use super::*;
+use crate::logic::units::PulseWidth;
 
 fn setpoint(throttle: u32, steering: u32) -> Setpoint {
     Setpoint {
@@ -29,7 +30,7 @@ fn a_full_pipe_holds_nobody() {
     for _ in 0..100_000 {
         lifeline.tell(setpoint(1500, 1500));
     }
-    lifeline.over(true);
+    lifeline.over();
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!   by hand: 0                ─▶ car:  100     survivor:    0
 //! ```
 //!
-//! Invariants: both stay below what has no such figure at all, as the unit wants it; a refusal changes nothing, for the larger
+//! Invariants: both of a unit's stay below what has no such figure at all; a refusal changes nothing, for the larger
 //! process goes first anyway.
 //! Source: `proc_pid_oom_score_adj(5)`: anybody may raise his own, and lower it again to where somebody with the right to had
 //! put it.

@@ -2,7 +2,8 @@
 //!
 //! Invariants: what came while this process was kept from running counts before the silence does, and where the computer ran
 //! neither of the two, the other one gets a moment to say so; a signal that asks to stop does not end this process, for the
-//! program that it outlives is asked too, and says when it is over.
+//! program that it outlives is asked too, and says when it is over; nothing is read from a disk, and nobody's reading of the log
+//! is waited for, between the car's end and neutral.
 //! Source: `poll(2)`; [`super`] has the messages.
 
 use std::io::{self, IsTerminal};
@@ -13,10 +14,11 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{FLAG, Message, neutral_of, victim};
+use super::{Message, neutral_of, victim};
 use crate::app::run::AskedToStop;
 use crate::app::{Fatal, clock, neutral, runtime};
 use crate::cli::Exit;
+use crate::cli::commands::WHEN_STDIN_ENDS;
 use crate::config::Outputs;
 use crate::hal::realtime;
 use crate::logic::drive::Setpoint;
@@ -64,7 +66,7 @@ pub fn wait(outputs: &Outputs) -> Result<(), Fatal> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         let what = format!(
-            "{FLAG}: stdin must be a pipe from a car; without the flag neutral is written at once"
+            "{WHEN_STDIN_ENDS}: stdin must be a pipe from a car; without the flag neutral is written at once"
         );
         return Err(Fatal::new(Exit::BadConfig, what));
     }
@@ -79,7 +81,12 @@ pub fn wait(outputs: &Outputs) -> Result<(), Fatal> {
     let _ = rustix::thread::set_name(c"survivor");
     realtime::raise("survivor", realtime::GUARD_PRIORITY);
     realtime::lock_memory();
-    let write = |told, cause| neutral::write(&outputs.drive, &outputs.sim, told, cause);
+    // Read now: when it is wanted, the disk may be what is broken.
+    let drive = neutral::learned(&outputs.drive);
+    let write = |told: Option<Setpoint>, cause| {
+        let neutral = told.unwrap_or_else(|| drive.config.calibration.neutral());
+        neutral::write(&drive, &outputs.sim, neutral, cause)
+    };
     outlive(&mut Line::new(stdin.as_fd()), write, thread::sleep)
 }
 

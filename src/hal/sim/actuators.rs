@@ -54,15 +54,11 @@ struct Written(AtomicU32);
 
 impl Written {
     fn is(&self, setpoint: Setpoint) -> bool {
-        self.0.load(Ordering::SeqCst) == Self::word(setpoint)
+        self.0.load(Ordering::SeqCst) == setpoint.word()
     }
 
     fn set(&self, setpoint: Setpoint) {
-        self.0.store(Self::word(setpoint), Ordering::SeqCst);
-    }
-
-    fn word(setpoint: Setpoint) -> u32 {
-        u32::from(setpoint.throttle.get()) << 16 | u32::from(setpoint.steering.get())
+        self.0.store(setpoint.word(), Ordering::SeqCst);
     }
 }
 

@@ -288,3 +288,20 @@ pub struct Setpoint {
     /// To the steering servo.
     pub steering: PulseWidth,
 }
+
+impl Setpoint {
+    /// Both pulses in one word, for what is shared without a lock: throttle in the upper half. Never 0, for no pulse is 0 us long.
+    #[must_use]
+    pub fn word(self) -> u32 {
+        u32::from(self.throttle.get()) << 16 | u32::from(self.steering.get())
+    }
+
+    /// The pulses of a word; each that no pulse can have becomes the nearest one that is.
+    #[must_use]
+    pub fn from_word(word: u32) -> Self {
+        Self {
+            throttle: PulseWidth::saturating(word >> 16),
+            steering: PulseWidth::saturating(word & 0xFFFF),
+        }
+    }
+}

@@ -7,7 +7,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::super::Lifeline;
 use super::*;
-use crate::logic::units::PulseWidth;
+use crate::app::pulse::Pulse;
+use crate::logic::units::{PulseWidth, Uptime};
 
 type Written = Vec<(Option<Setpoint>, Cause)>;
 
@@ -52,7 +53,7 @@ fn the_newest_neutral_is_written_when_the_program_is_gone() {
 fn nothing_is_written_after_a_good_end() {
     let (read, lifeline) = pipe();
     lifeline.tell(neutral(1500));
-    lifeline.over(true);
+    lifeline.over();
     drop(lifeline);
     let (ended, writes) = writes(&read, 0);
     ended.unwrap();
@@ -61,13 +62,18 @@ fn nothing_is_written_after_a_good_end() {
 
 #[test]
 fn an_end_that_could_not_write_neutral_is_no_good_one() {
-    let (read, lifeline) = pipe();
-    lifeline.tell(neutral(1500));
-    lifeline.over(false);
-    drop(lifeline);
-    let (ended, writes) = writes(&read, 0);
-    ended.unwrap();
-    assert_eq!(writes, [(Some(neutral(1500)), Cause::Exit)]);
+    for is_neutral in [false, true] {
+        let (read, lifeline) = pipe();
+        let pulse = Pulse::new(Uptime::ZERO, neutral(1500));
+        pulse.has_survivor(lifeline);
+        pulse.tell(Uptime::from_micros(1_000_000));
+        pulse.end(is_neutral);
+        drop(pulse);
+        let (ended, writes) = writes(&read, 0);
+        ended.unwrap();
+        let wanted = (!is_neutral).then_some((Some(neutral(1500)), Cause::Exit));
+        assert_eq!(writes, Vec::from_iter(wanted));
+    }
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn silence_is_neutral_once_the_program_has_told() {
             writes.borrow_mut().push((told, cause));
             if writes.borrow().len() == 3 {
                 lifeline.tell(neutral(1500));
-                lifeline.over(true);
+                lifeline.over();
             }
             Ok(())
         },
