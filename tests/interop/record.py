@@ -1,6 +1,6 @@
 """A viewer on aiortc that only looks: it keeps the pictures that it decodes, for a judge that knows what was filmed.
 
-    record.py ADDRESS URL KEY COUNT FILE        ADDRESS: of this machine, on which the Spider at URL is reached
+    record.py ADDRESS URL CHANNEL KEY COUNT FILE        ADDRESS: of this machine, on which the Spider at URL is reached
 
 FILE takes COUNT pictures, planar 4:2:0 without padding, one after the other; what they are is printed as one line of
 JSON: {"width", "height", "count", "seconds"}, the time from the first to the last. The first picture is not counted: it
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import peers
 from aiortc.mediastreams import MediaStreamError
-from programs import CHANNEL
 from signalling import Signalling
 
 # Longest wait for all pictures. choice: an emulated encoder manages one or two a second at worst.
@@ -34,7 +33,7 @@ def packed(frame) -> bytes:
     return b"".join(parts)
 
 
-async def look(url: str, key: str, count: int, file: Path) -> dict:
+async def look(url: str, channel: str, key: str, count: int, file: Path) -> dict:
     """Subscribes and keeps pictures."""
     async with contextlib.AsyncExitStack() as clean:
         scenario = type("Scenario", (), {"clean": clean})
@@ -44,7 +43,7 @@ async def look(url: str, key: str, count: int, file: Path) -> dict:
         pc.on("track", track.set_result)
         pc.createDataChannel("metric")
         pc.addTransceiver("video", direction="recvonly")
-        signalling = await Signalling.open(scenario, f"{url}/live/ws/sub?channel={CHANNEL}&key={key}")
+        signalling = await Signalling.open(scenario, f"{url}/live/ws/sub?channel={channel}&key={key}")
         await signalling.negotiate(pc)
         video = await track
         first = await video.recv()
@@ -61,10 +60,10 @@ async def look(url: str, key: str, count: int, file: Path) -> dict:
 
 def main() -> None:
     """Reads the command line."""
-    address, url, key, count, file = sys.argv[1:]
+    address, url, channel, key, count, file = sys.argv[1:]
     peers.aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address]
     try:
-        print(json.dumps(asyncio.run(asyncio.wait_for(look(url, key, int(count), Path(file)), LIMIT))))
+        print(json.dumps(asyncio.run(asyncio.wait_for(look(url, channel, key, int(count), Path(file)), LIMIT))))
     except (TimeoutError, MediaStreamError, RuntimeError) as err:
         print(f"record: {type(err).__name__}: {err}", file=sys.stderr)
         sys.exit(1)

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from checks import expect
-from driver import Spider
+from driver import CHANNEL, Spider
 
 RECORD = Path(__file__).resolve().parents[1] / "interop/record.py"
 
@@ -28,7 +28,7 @@ def wire(tap: str, host: str) -> None:
 def pictures(python: str, spider: Spider, size: tuple[int, int], count: int, folder: Path) -> tuple[list[bytes], float]:
     """So many pictures as the viewer has them, planar 4:2:0, and how many a second there were."""
     file, key = folder / "pictures", spider.key_file.read_text().strip()
-    command = [python, RECORD, spider.address, spider.plain_url, key, str(count), file]
+    command = [python, RECORD, spider.address, spider.plain_url, CHANNEL, key, str(count), file]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     expect(run.returncode == 0, f"{run.stdout}{run.stderr}")
     said = json.loads(run.stdout)

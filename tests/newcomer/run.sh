@@ -56,23 +56,8 @@ flock 8
 work=$(mktemp -d "$shared/work-XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 
-# What is tried: a commit in a repository of its own, so that nothing that is not committed or staged is there. The
-# checkout may be somebody else's (`sudo scripts/test.sh`): git is told so, and nothing is written into it, which its
-# owner could not change any more.
-ours() { git -c safe.directory='*' -C "$top" "$@"; }
-git init --quiet --bare "$work/repository"
-objects=$(ours rev-parse --path-format=absolute --git-path objects)
-cp "$(ours rev-parse --path-format=absolute --git-path index)" "$work/index"
-export GIT_INDEX_FILE=$work/index GIT_OBJECT_DIRECTORY=$work/repository/objects GIT_ALTERNATE_OBJECT_DIRECTORIES=$objects
-if [ -z "$commit" ]; then
-    commit=$(ours stash create)
-    [ -n "$commit" ] || commit=HEAD
-fi
-commit=$(ours rev-parse "$commit^{commit}")
-git -C "$work/repository" config receive.shallowUpdate true # CI may have no history
-ours push --quiet "$work/repository" "$commit:refs/heads/main"
-unset GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
-git -C "$work/repository" symbolic-ref HEAD refs/heads/main
+# What is tried, in a repository of its own.
+"$here/repository.sh" "$top" "$work/repository" "$commit"
 chown -R 1000:1000 "$work/repository"
 chmod 755 "$work"
 

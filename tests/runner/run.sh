@@ -145,4 +145,39 @@ a_newer_rust() {
     has "$work/said-4" "Rust 9.99 or newer is needed, and here is "
 }
 check "a Rust that is too old is told as that" a_newer_rust
+
+# A checkout as the newcomer's roots get it.
+git_there() { git -C "$work/checkout" -c user.name=nobody -c user.email=nobody@example.invalid "$@"; }
+# What git has of the checkout's one file, after it was put to a repository.
+as_taken() {
+    rm -rf "$work/taken"
+    "$top/tests/newcomer/repository.sh" "$work/checkout" "$work/taken" "$@" && git -C "$work/taken" show main:file
+}
+mkdir "$work/checkout"
+git_there init --quiet
+echo first >"$work/checkout/file"
+git_there add file
+git_there commit --quiet --message first
+unchanged() { [ "$(as_taken)" = first ]; }
+touched() {
+    touch -d '2001-01-01' "$work/checkout/file"
+    [ "$(as_taken)" = first ]
+}
+copied() {
+    cp -r "$work/checkout" "$work/copy" && rm -rf "$work/checkout" && mv "$work/copy" "$work/checkout"
+    [ "$(as_taken)" = first ]
+}
+changed() {
+    echo second >"$work/checkout/file"
+    [ "$(as_taken)" = second ] && [ "$(as_taken HEAD)" = first ]
+}
+somebodys() {
+    chown -R 1000 "$work/checkout"
+    [ "$(as_taken)" = second ] && [ -z "$(find "$work/checkout" ! -user 1000)" ]
+}
+check "a checkout goes into the newcomer's roots" unchanged
+check "a checkout whose file was touched does" touched
+check "a checkout that was copied does" copied
+check "a checkout with a changed file does, and the commit without it" changed
+[ "$(id -u)" != 0 ] || check "somebody else's checkout does, and stays his" somebodys
 exit $code
