@@ -5,7 +5,7 @@
 # usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
 # Runs where: an amd64 Debian, as root. Needs: what scripts/prepare.sh test installs; Debian's mirror the first time.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}. The network is a namespace of its own that ends with it.
-# SPIDERCAR_KILLS says how many times deploy.sh is killed (20), SPIDERCAR_CUTS how many times the power is cut at a
+# SPIDERCAR_KILLS says how many times deploy.sh is killed (8; 20 and more by hand), SPIDERCAR_CUTS how many times the power is cut at a
 # random moment (0, because each takes a start or two, minutes; 20 by hand), SPIDERCAR_SEED which moments.
 # Prints a line a check. Exit code 0, 1, or 77 with the reason where it cannot run.
 set -Eeuo pipefail
@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$here/../../scripts/image.sh" --output "$folder/card.img" >/dev/null
-python3 "$here/check_deploy.py" "$binary_pi" "$folder/card.img" "${SPIDERCAR_KILLS:-20}"
+python3 "$here/check_deploy.py" "$binary_pi" "$folder/card.img" "${SPIDERCAR_KILLS:-8}"
 cp --reflink=auto --sparse=always "$folder/card.img" "$folder/cuts.img"
 unshare --net -- python3 "$here/card_drive.py" "$binary" "$binary_pi" "$folder/card.img"
 if [ "${SPIDERCAR_CUTS:-0}" = 0 ]; then

@@ -4,7 +4,7 @@
 # Runs where: a developer's or CI machine. Any Rust toolchain does: the compiler's coverage flags are unlocked here.
 # Needs:      cargo-fuzz (installed, pinned, into the cache), a C++ compiler.
 # Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: bin, fuzz-target, fuzz-corpus. A finding is left in artifacts/.
-# usage: run.sh [TARGET...]   seconds for each target: SECONDS_EACH (10)
+# usage: run.sh [TARGET...]   seconds for each target: SECONDS_EACH (5; minutes by hand)
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
@@ -15,7 +15,7 @@ top=$here/../..
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 version=0.13.2
 if [ "$("$cache/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $version" ]; then
-    CARGO_TARGET_DIR=$cache/fuzz-tool cargo install --locked --quiet --root "$cache" --version $version cargo-fuzz
+    CARGO_TARGET_DIR=$cache/fuzz-tool cargo install --locked --quiet --debug --root "$cache" --version $version cargo-fuzz
     rm -rf "$cache/fuzz-tool"
 fi
 export PATH=$cache/bin:$PATH
@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
     echo "fuzz: $target"
     # The last line that libFuzzer prints is `Done N runs in S second(s)`; a finding ends the script.
     cargo fuzz run --fuzz-dir . --sanitizer none "$target" "$found" "${seeds[@]}" -- \
-        -max_total_time="${SECONDS_EACH:-10}" -max_len=$length -timeout=10 -rss_limit_mb=1024 -dict="$here/words.dict" \
+        -max_total_time="${SECONDS_EACH:-5}" -max_len=$length -timeout=10 -rss_limit_mb=1024 -dict="$here/words.dict" \
         -print_final_stats=1 2>&1 | tee "$cache/fuzz-$target.log" | grep -E '^(stat::number_of_executed|Done|SUMMARY|thread|assertion)|panicked' || true
     if ! grep -q '^Done ' "$cache/fuzz-$target.log"; then
         grep -A 3 panicked "$cache/fuzz-$target.log" || tail -n 20 "$cache/fuzz-$target.log"
