@@ -107,6 +107,8 @@ pub enum Asked {
     Work(Work),
     /// A recorded stop, to be run again.
     Replay(PathBuf),
+    /// A key, to be made in this file.
+    Key(PathBuf),
 }
 
 /// What `spidercar check` is to look at.

@@ -42,6 +42,10 @@ fn start() -> ExitCode {
         Ok(Asked::Check(Check::Config(given))) => check(&given),
         Ok(Asked::Check(Check::Import { file, car })) => import(&file, car.as_deref()),
         Ok(Asked::Replay(file)) => replay(&file),
+        Ok(Asked::Key(file)) => match app::keys::make(&file) {
+            Ok(()) => print(&format!("{}\n", file.display())),
+            Err(why) => refuse(&why),
+        },
         Ok(Asked::Work(work)) => match prepare(work) {
             Ok(job) => dispatch(job),
             Err(report) => refuse_configuration(&report),

@@ -95,7 +95,10 @@ async fn shows(operator: &mut Operator, throttle: i32, what: &str, wanted: u64) 
 }
 
 async fn look(operator: &Operator, lease: u32, view: u8) {
-    let text = format!(r#"{{"camera":{{"lease":{lease},"key":"view","value":{view}}}}}"#);
+    let secret = operator.secret;
+    let text = format!(
+        r#"{{"camera":{{"lease":{lease},"secret":{secret},"key":"view","value":{view}}}}}"#
+    );
     operator.send("stream", &text).await;
 }
 

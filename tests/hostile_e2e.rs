@@ -140,8 +140,9 @@ async fn a_replayed_capture_and_an_old_sequence_do_not_move_the_car() {
     car.until_neutral().await;
     let before = writes(&car.actuators).len();
     let capture = format!(
-        r#"{{"drive":{{"seq":1,"t_ms":1,"throttle":300,"steering":0,"lease":{}}}}}"#,
-        harness::operator::LEASE
+        r#"{{"drive":{{"seq":1,"t_ms":1,"throttle":300,"steering":0,"lease":{},"secret":{}}}}}"#,
+        harness::operator::LEASE,
+        harness::operator::SECRET
     );
     let replayed = |car: Option<serde_json::Value>| {
         car.and_then(|car| Some(car["replayed"].as_u64()? + car["late"].as_u64()?))

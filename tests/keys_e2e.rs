@@ -9,8 +9,8 @@ use std::process::Command;
 use futures_util::future::join_all;
 use harness::{CHANNEL, Car, Folder, Program, until};
 use spidercar::config::Secret;
-use spidercar::net::signalling::Socket;
-use spidercar::spider::{Spider, SpiderOptions};
+use spidercar::net::signalling::{Address, Socket};
+use spidercar::spider::{Keys, Spider, SpiderOptions};
 
 /// Everything on a keyboard that is no letter or digit, and some that are on other keyboards.
 const ODD: &str = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~äß€日本🏎\u{301}\u{a0}";
@@ -26,14 +26,28 @@ fn by_a_browser(value: &str) -> String {
     bytes.collect()
 }
 
+/// Where a client shows its key.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// As our own programs do.
+    Header,
+    /// As an old program does.
+    Address,
+}
+
 /// What a Spider with this key says to that one.
-async fn upgrade(spider: &Spider, key: &str) -> Result<(), String> {
-    let url = format!("ws://{}", spider.plain);
-    let path = format!(
-        "/live/ws/sub?channel={CHANNEL}&key={}&vcodec=h264",
-        by_a_browser(key)
-    );
-    let socket = Socket::connect(&url, &path, None).await;
+async fn upgrade(spider: &Spider, key: &str, place: Place) -> Result<(), String> {
+    let said = match place {
+        Place::Header => String::new(),
+        Place::Address => format!("&key={}", by_a_browser(key)),
+    };
+    let address = Address {
+        url: format!("ws://{}", spider.plain),
+        path_and_query: format!("/live/ws/sub?channel={CHANNEL}{said}&vcodec=h264"),
+        key: matches!(place, Place::Header).then(|| Secret::new(key)),
+        tls: None,
+    };
+    let socket = Socket::connect(&address).await;
     socket.map(drop).map_err(|err| err.to_string())
 }
 
@@ -42,13 +56,23 @@ async fn takes_only(key: &str) {
     let options = SpiderOptions {
         port: 0,
         tls_port: 0,
-        driver_key: Some(Secret::new(key)),
+        keys: Keys {
+            driver: Some(Secret::new(key)),
+            ..Keys::default()
+        },
         ..SpiderOptions::default()
     };
     let spider = Spider::start(options).await.expect("free ports");
-    assert_eq!(upgrade(&spider, key).await, Ok(()), "{key:?}");
-    for wrong in ["", "12345678", "12345678x", "12345678\u{fffd}x"] {
-        let refused = upgrade(&spider, wrong).await.expect_err("refused");
+    for place in [Place::Header, Place::Address] {
+        let taken = upgrade(&spider, key, place).await;
+        assert_eq!(taken, Ok(()), "{key:?} {place:?}");
+    }
+    let wrong = ["", "12345678", "12345678x", "12345678\u{fffd}x"];
+    for (wrong, place) in wrong
+        .into_iter()
+        .zip([Place::Header, Place::Address].into_iter().cycle())
+    {
+        let refused = upgrade(&spider, wrong, place).await.expect_err("refused");
         assert!(
             refused.contains("HTTP 403") && refused.contains("driver key"),
             "{key:?}, {wrong:?}: {refused}"

@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 
 use harness::netns::Namespace;
 use harness::{CHANNEL, PATIENCE, until};
-use spidercar::net::signalling::Socket;
+use spidercar::net::signalling::{Address, Socket};
 use spidercar::peer::{PeerEvent, PeerOptions, build};
 use spidercar::spider::{Spider, SpiderOptions};
 
@@ -116,7 +116,8 @@ async fn answer(spider: &Spider) -> (Socket, String, String) {
     peer.pc.close().await.expect("closed");
     let url = format!("ws://{}", spider.plain);
     let path = format!("/live/ws/sub?channel={CHANNEL}");
-    let mut socket = Socket::connect(&url, &path, None).await.expect("a socket");
+    let address = Address::open(url, path);
+    let mut socket = Socket::connect(&address).await.expect("a socket");
     socket.send("offer", &offer).await.expect("sent");
     let sdp = loop {
         let message = tokio::time::timeout(PATIENCE, socket.recv()).await;

@@ -11,7 +11,7 @@ use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use serde_json::{Value, json};
 use spidercar::app::clock;
-use spidercar::net::signalling::{Message, Socket};
+use spidercar::net::signalling::{Address, Message, Socket};
 use spidercar::peer::{Codec, PeerEvent, PeerOptions, build, has_one_ufrag};
 use spidercar::spider::{Fault, Spider};
 
@@ -23,7 +23,7 @@ fn url(spider: &Spider) -> String {
 
 /// A bare socket, for saying what no client of ours says.
 async fn socket(spider: &Spider, path: &str) -> Result<Socket, String> {
-    Socket::connect(&url(spider), path, None)
+    Socket::connect(&Address::open(url(spider), path.to_owned()))
         .await
         .map_err(|err| err.to_string())
 }

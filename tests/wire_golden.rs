@@ -7,12 +7,17 @@ use std::fs;
 use std::path::PathBuf;
 
 use spidercar::logic::camera::{CameraCommand, CameraWish, Dial, View};
+use spidercar::logic::seal::{DriverSeal, Seals};
 use spidercar::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
 use spidercar::logic::wire::{
     ArmCommand, Axis, Board, CalibrationCommand, CalibrationReport, Car, Change, DriveCommand,
-    Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong, Pulses, Times, Tune, Video,
-    ViewReport, Want, decode,
+    Incoming, LeaseCommand, Motion, MotionKey, Outgoing, Ping, Pong, Pulses, SealFields, Times,
+    Tune, Video, ViewReport, Want, decode,
 };
+
+/// A key of a car, and what it calls its life. Others make the same seals of these files (tests/browser/unit/seal.test.mjs).
+const KEY: &[u8] = b"a key that the Spider has not";
+const EPOCH: u64 = 4_503_599_627_370_497;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire")
@@ -138,6 +143,62 @@ fn heard() -> Vec<(&'static str, Incoming)> {
     ]
 }
 
+/// From a driver who has a secret.
+fn secret() -> Vec<(&'static str, Incoming)> {
+    vec![
+        (
+            "in-drive-secret",
+            Incoming::Drive(DriveCommand {
+                seq: Seq::new(12),
+                t_ms: 123_456,
+                throttle: Throttle::new(250).expect("in range"),
+                steering: Steering::new(-100).expect("in range"),
+                lease: LeaseId::with_secret(7, 4_294_967_295),
+                tune: None,
+            }),
+        ),
+        (
+            "in-lease-secret",
+            Incoming::Lease(LeaseCommand {
+                id: LeaseId::with_secret(7, 99),
+                want: Want::Take,
+            }),
+        ),
+    ]
+}
+
+/// The same under seal: all that can have one, said by a driver with a secret.
+fn sealed() -> Vec<(&'static str, Incoming)> {
+    let lease = LeaseId::with_secret(7, 99);
+    let with_secret = |message| match message {
+        Incoming::Drive(drive) => Incoming::Drive(DriveCommand { lease, ..drive }),
+        Incoming::Arm(arm) => Incoming::Arm(ArmCommand { lease, ..arm }),
+        Incoming::Lease(wish) => Incoming::Lease(LeaseCommand { id: lease, ..wish }),
+        Incoming::View(view) => Incoming::View(ViewReport { lease, ..view }),
+        Incoming::Camera(camera) => Incoming::Camera(CameraCommand { lease, ..camera }),
+        Incoming::Calibration(change) => {
+            Incoming::Calibration(CalibrationCommand { lease, ..change })
+        }
+        other => other,
+    };
+    [
+        ("in-drive-sealed", "in-drive"),
+        ("in-calibrate-sealed", "in-calibrate"),
+        ("in-arm-sealed", "in-arm"),
+        ("in-lease-sealed", "in-lease"),
+        ("in-view-sealed", "in-view"),
+        ("in-camera-sealed", "in-camera-view"),
+        ("in-calibration-save-sealed", "in-calibration-save"),
+        ("in-calibration-reset-sealed", "in-calibration-reset"),
+    ]
+    .into_iter()
+    .map(|(name, bare)| {
+        let message = heard().into_iter().find(|(known, _)| *known == bare);
+        (name, with_secret(message.expect("a message").1))
+    })
+    .collect()
+}
+
 fn said() -> Vec<(&'static str, Outgoing)> {
     let car = Car {
         v: 1,
@@ -211,7 +272,17 @@ fn said() -> Vec<(&'static str, Outgoing)> {
                 id: 1,
                 t_ms: 123_456,
                 car_us: 4_524_832_142,
+                ..Pong::default()
             }),
+        ),
+        (
+            "out-pong-sealed",
+            Outgoing::Pong(Seals::new(KEY, None, EPOCH << 11).sealed(Pong {
+                id: 1,
+                t_ms: 123_456,
+                car_us: 4_524_832_142,
+                ..Pong::default()
+            })),
         ),
         ("out-speed-maxspeed", Outgoing::MaxSpeed { ticks: 420 }),
         (
@@ -267,8 +338,22 @@ fn calibration() -> CalibrationReport {
 
 #[test]
 fn every_message_that_is_heard_means_what_it_should() {
-    for (name, expected) in heard() {
+    for (name, expected) in heard().into_iter().chain(secret()).chain(sealed()) {
         assert_eq!(decode(&bytes(name)), Ok(expected), "{name}");
+    }
+}
+
+/// The seals in the files were made by Python's hmac and struct, and not by this program.
+#[test]
+fn every_seal_is_the_one_that_others_make() {
+    let driver = DriverSeal::new(KEY, EPOCH);
+    for (name, message) in sealed() {
+        let said = SealFields::of(&bytes(name)).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(
+            Some(said.seal),
+            driver.seal(&message, said.car_ms),
+            "{name}"
+        );
     }
 }
 
@@ -289,6 +374,8 @@ fn every_file_of_the_folder_is_covered() {
     let covered: BTreeSet<_> = heard()
         .iter()
         .map(|(name, _)| format!("{name}.json"))
+        .chain(secret().iter().map(|(name, _)| format!("{name}.json")))
+        .chain(sealed().iter().map(|(name, _)| format!("{name}.json")))
         .chain(said().iter().map(|(name, _)| format!("{name}.json")))
         .collect();
     let found: BTreeSet<_> = fs::read_dir(folder())

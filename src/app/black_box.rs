@@ -4,7 +4,7 @@
 //!   recorder ──record──▶ [thread] ──▶ stop-000021-silence.jsonl.part ──rename──▶ stop-….jsonl
 //!            ◀──empty───                                              the newest 20 are kept
 //!
-//!   {"spidercar":"0.1.0","format":2,"cause":"silence","at_us":12345678}
+//!   {"spidercar":"0.1.0","format":3,"cause":"silence","at_us":12345678}
 //!   {"vehicle":{…}}                                  the state before the first step; then, for each step,
 //!   {"intent":[…]}                                   what was wanted, if that changed,
 //!   {"t_us":…,"health":7,"throttle_us":1655,"steering_us":1500,"state":"live","cause":"drive"}
@@ -39,7 +39,7 @@ const PART: &str = "jsonl.part";
 const HIGHEST: u64 = 10_u64.pow(16);
 
 /// Version of the format.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One line of a file.
 #[derive(Debug, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ use super::learned::Learned;
 use super::lock::{Locks, StateLock};
 use super::state_file::StateFile;
 use super::survivor::Program;
-use super::{Fatal, clock, run};
+use super::{Fatal, asked, clock};
 use crate::cli::{CalibrateWish, Exit};
 use crate::config::{Config, Drive};
 use crate::logic::drive::{Calibration, CalibrationFields};
@@ -224,7 +224,7 @@ pub(super) fn watch_signals(stop: &Arc<AtomicBool>) -> Result<(), Fatal> {
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            runtime.block_on(run::asked_to_stop());
+            runtime.block_on(asked::asked_to_stop());
             stop.store(true, Ordering::Relaxed);
         })
         .map_err(bug)?;
@@ -239,7 +239,7 @@ fn measure(
     stop: &AtomicBool,
 ) -> Option<Pulses> {
     let first = chassis.board.status()?;
-    let lease = LeaseId::new(rand::random::<u32>() | 1);
+    let lease = LeaseId::with_secret(rand::random::<u32>() | 1, rand::random());
     let mut desk = Desk::new(lease, first.calibration.counts.to_pulses());
     let (mut keys, mut drawn, mut round) = (Keys::default(), Drawn::default(), 0_u32);
     let about = match &config.drive.state_file {

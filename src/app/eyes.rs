@@ -10,7 +10,7 @@
 //! Promises: nobody waits here; the newest wish counts. Knows nothing of: cameras.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::hal::csi::Desk;
 use crate::logic::camera::{CameraCommand, CameraWish, View};
@@ -25,8 +25,10 @@ use crate::logic::wire::MotionKey;
 pub struct Eyes {
     /// The dials.
     pub desk: Arc<Desk>,
-    /// Whose view in the upper half, which in the lower.
-    view: AtomicU64,
+    /// Whose view: [`LeaseId::word`].
+    whose: AtomicU64,
+    /// Which.
+    view: AtomicU8,
     /// Whether the old app's last throttle key was `back`.
     is_back: AtomicBool,
 }
@@ -40,8 +42,9 @@ impl Eyes {
                 tracing::info!(dial = dial.word(), value, is_set, "camera");
             }
             CameraWish::View(view) => {
-                let word = u64::from(command.lease.get()) << 32 | u64::from(view.code());
-                self.view.store(word, Ordering::Relaxed);
+                // In between it is the new view of the old driver, who has no lease any more, or of the same.
+                self.view.store(view.code(), Ordering::Release);
+                self.whose.store(command.lease.word(), Ordering::Release);
                 tracing::info!(?view, "camera");
             }
         }
@@ -59,9 +62,8 @@ impl Eyes {
     /// What the choice of the camera depends on now.
     #[must_use]
     pub fn look(&self, status: &Status) -> Look {
-        let word = self.view.load(Ordering::Relaxed);
-        let whose = u32::try_from(word >> 32).map_or_else(|_| LeaseId::default(), LeaseId::new);
-        let view = u8::try_from(word & 0xff).ok().and_then(View::from_code);
+        let whose = LeaseId::from_word(self.whose.load(Ordering::Acquire));
+        let view = View::from_code(self.view.load(Ordering::Acquire));
         let is_his = !status.holder.is_none() && status.holder == whose;
         let is_driven = matches!(status.state, State::Live | State::Coasting);
         let is_old_app = status.holder.is_none() && is_driven;

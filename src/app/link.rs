@@ -32,6 +32,7 @@ use super::outlet::Outlet;
 use super::pilot::{self, Ears};
 use super::silence::{self, Heard};
 use crate::logic::backoff::{Backoff, Setback};
+use crate::logic::seal::Seals;
 use crate::logic::units::Kbps;
 use crate::net::dial::{Address, Dial, DialError, DialEvent};
 use crate::net::publish::publication;
@@ -55,6 +56,8 @@ pub struct LinkOptions {
     pub bitrate: Kbps,
     /// Silence after which the link counts as lost.
     pub silence: Option<Duration>,
+    /// What commands must be sealed with, if they must.
+    pub seals: Option<Arc<Seals>>,
 }
 
 /// The parts of the car that the link serves.
@@ -84,6 +87,7 @@ struct Live {
     heard: Heard,
     /// Woken when nothing has arrived for too long.
     silent: Arc<Notify>,
+    seals: Option<Arc<Seals>>,
     outlet: Option<Outlet>,
 }
 
@@ -240,6 +244,7 @@ async fn open(options: &LinkOptions, parts: &LinkParts) -> Result<Live, DialErro
         board: Arc::clone(&parts.board),
         heard: Heard::default(),
         silent: Arc::new(Notify::new()),
+        seals: options.seals.clone(),
         is_open: Arc::new(Notify::new()),
         outlet: Some(Outlet::new(made.video, Arc::clone(&made.metric))),
     };
@@ -359,6 +364,7 @@ impl Live {
             mailbox: Arc::clone(&self.mailbox),
             board: Arc::clone(&self.board),
             heard: self.heard.clone(),
+            seals: self.seals.clone(),
         };
         let is_open = Arc::clone(&self.is_open);
         async move { pilot::listen(label, channel, ears, || is_open.notify_one()).await }

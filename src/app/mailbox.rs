@@ -8,7 +8,7 @@
 //!
 //! Promises: the control thread takes no lock here; a wake-up is never lost. Knows nothing of: what is done about it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -21,7 +21,7 @@ use crate::logic::units::LeaseId;
 pub struct Mailbox {
     newest: Newest<INTENT_WORDS>,
     intent: Mutex<Intent>,
-    holder: AtomicU32,
+    holder: AtomicU64,
     reader: OnceLock<Thread>,
 }
 
@@ -32,7 +32,7 @@ impl Mailbox {
         Arc::new(Self {
             newest: Newest::new(Intent::default().to_words()),
             intent: Mutex::new(Intent::default()),
-            holder: AtomicU32::new(0),
+            holder: AtomicU64::new(0),
             reader: OnceLock::new(),
         })
     }
@@ -42,7 +42,7 @@ impl Mailbox {
         let mut intent = self.intent.lock().unwrap_or_else(PoisonError::into_inner);
         change(
             &mut intent,
-            LeaseId::new(self.holder.load(Ordering::Relaxed)),
+            LeaseId::from_word(self.holder.load(Ordering::Relaxed)),
         );
         self.newest.write(intent.to_words()); // under the mutex: one writer at a time
         drop(intent);
@@ -81,7 +81,7 @@ impl Reader {
 
     /// Tells the network side who holds the lease, so that others do not overwrite his commands.
     pub fn set_holder(&self, holder: LeaseId) {
-        self.mailbox.holder.store(holder.get(), Ordering::Relaxed);
+        self.mailbox.holder.store(holder.word(), Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,7 @@
 //! Promises: every way out of [`run`] has written neutral. Knows nothing of: how a part does its work.
 
 pub mod ask;
+pub mod asked;
 pub mod black_box;
 pub mod board;
 pub mod calibrate;
@@ -30,6 +31,7 @@ pub mod gate;
 pub mod guard;
 pub mod instance;
 pub mod keeper;
+pub mod keys;
 pub mod lasting;
 pub mod learned;
 pub mod lines;
@@ -64,12 +66,14 @@ use std::sync::Arc;
 
 use rtc::peer_connection::transport::RTCIceServer;
 
+use asked::{AskedToStop, renews};
+
 use crate::cli::Exit;
-use crate::config::{Config, Endpoint, IcePolicy, SpiderUrl, query};
+use crate::config::{Config, Endpoint, IcePolicy, Secret, SpiderUrl};
 use crate::net::dial::Address;
 use crate::net::tls::{TrustError, client_config};
-use crate::peer::{Codec, PeerOptions};
-use crate::spider::{Fault, Faults, Spider, SpiderError, SpiderOptions};
+use crate::peer::{Codec, PeerOptions, Reach};
+use crate::spider::{Fault, Faults, Keys, Spider, SpiderError, SpiderOptions};
 
 /// An error that ends the program: the exit code, and the sentence that says what to do.
 #[derive(Debug)]
@@ -110,7 +114,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, Fatal> {
         .map_err(|err| Fatal::new(Exit::Bug, err))
 }
 
-/// The options of the local Spider.
+/// The options of a Spider inside the car: nobody publishes there but the car, which makes itself a key that nobody else has.
+fn own_spider_options(config: &Config) -> SpiderOptions {
+    let mut options = spider_options(config, Faults::default());
+    let own = || Secret::new(format!("{:032x}", rand::random::<u128>()));
+    options.keys.publish.get_or_insert_with(own);
+    options
+}
+
+/// The options of a local Spider.
 fn spider_options(config: &Config, faults: Faults) -> SpiderOptions {
     SpiderOptions {
         listen: config.local.listen,
@@ -118,7 +130,12 @@ fn spider_options(config: &Config, faults: Faults) -> SpiderOptions {
         tls_port: config.local.tls_port,
         certificate: config.local.certificate.clone(),
         identity_file: config.local.identity_file.clone(),
-        driver_key: config.local.driver_key.clone(),
+        keys: Keys {
+            driver: config.local.driver_key.clone(),
+            watch: config.local.watch_key.clone(),
+            calibrate: config.local.calibrate_key.clone(),
+            publish: config.local.publish_key.clone(),
+        },
         faults,
         ..SpiderOptions::default()
     }
@@ -141,9 +158,10 @@ pub fn spider(config: &Config, fault_names: &[String]) -> Result<(), Fatal> {
     }
     runtime()?.block_on(async {
         let spider = Spider::start(spider_options(config, Faults::new(faults))).await?;
-        let asked = run::AskedToStop::listen();
+        let asked = AskedToStop::listen();
         run::announce(&spider, config);
-        tracing::info!(signal = asked.wait().await, "stopping");
+        let signal = asked.wait(|| renews(config, Some(&spider))).await;
+        tracing::info!(signal, "stopping");
         drop(spider);
         Ok(())
     })
@@ -165,7 +183,7 @@ pub fn watch(config: &Config, record: Option<std::path::PathBuf>) -> Result<(), 
     let watched = runtime.block_on(async {
         tokio::select! {
             watched = watch::run(options) => watched,
-            _ = run::asked_to_stop() => Ok(()),
+            _ = asked::asked_to_stop() => Ok(()),
         }
     });
     runtime.shutdown_background(); // stdin may be waiting for a line that never comes
@@ -222,13 +240,12 @@ fn address(config: &Config, role: Role, local: Option<&Spider>) -> Result<Addres
     if role == Role::Publisher {
         parts.push(format!("instance={}", instance::of(config).expose()));
     }
-    parts.extend(
-        config
-            .local
-            .driver_key
-            .as_ref()
-            .map(|key| format!("key={}", query::written(key.expose()))),
-    );
+    let driver_key = config.local.driver_key.as_ref();
+    let key = match (role, local) {
+        (Role::Viewer, _) => driver_key,
+        (Role::Publisher, Some(own)) => own.publish_key(),
+        (Role::Publisher, None) => config.local.publish_key.as_ref().or(driver_key),
+    };
     let path = match role {
         Role::Publisher => "pub",
         Role::Viewer => "sub",
@@ -236,6 +253,7 @@ fn address(config: &Config, role: Role, local: Option<&Spider>) -> Result<Addres
     Ok(Address {
         url,
         path_and_query: format!("/live/ws/{path}?{}", parts.join("&")),
+        key: key.cloned(),
         // A car on its own Spider, or on a plain one, needs no authorities, and must start on a system without any.
         tls: is_tls
             .then(|| client_config(&config.spider.trust))
@@ -299,6 +317,7 @@ fn peer_options(config: &Config) -> Box<dyn Fn() -> PeerOptions + Send + Sync> {
         own_addrs: Vec::new(),
         codecs: vec![Codec::H264],
         answers_passively: false,
+        reach: Reach::Inside, // the Spider is one that its owner has chosen
     })
 }
 

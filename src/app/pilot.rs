@@ -1,9 +1,9 @@
 //! Commands as they arrive: bytes of a data channel become the newest intent.
 //!
 //! ```text
-//!   channel ──bytes──▶ wire::decode ──▶ ping: answered here, with the car's clock
-//!                                   ├─▶ camera, of the lease holder: to the cameras (`eyes`)
-//!                                   └─▶ all else: folded into the mailbox
+//!   channel ──bytes──▶ wire::decode ──▶ seal, if the car has a key ──▶ ping: answered here, with the car's clock
+//!                                                                  ├─▶ camera, of the lease holder: to the cameras (`eyes`)
+//!                                                                  └─▶ all else: folded into the mailbox
 //! ```
 //!
 //! Promises: nothing that arrives ends the reader; nothing queues here; after the channel closes nothing
@@ -18,7 +18,9 @@ use super::board::Board;
 use super::clock;
 use super::mailbox::Mailbox;
 use super::silence::Heard;
-use crate::logic::wire::{Incoming, Outgoing, Ping, Pong, Reject, decode};
+use crate::logic::seal::{Seals, Unsealed};
+use crate::logic::units::Uptime;
+use crate::logic::wire::{Incoming, Outgoing, Ping, Pong, SealFields, decode};
 
 /// Where what is heard goes.
 pub struct Ears {
@@ -30,6 +32,59 @@ pub struct Ears {
     pub board: Arc<Board>,
     /// That anything was heard at all.
     pub heard: Heard,
+    /// What commands must be sealed with, if they must.
+    pub seals: Option<Arc<Seals>>,
+}
+
+impl Ears {
+    /// Whether a message may be obeyed, as far as seals say.
+    fn check(&self, now: Uptime, incoming: &Incoming, message: &[u8]) -> Result<(), Unsealed> {
+        match &self.seals {
+            Some(seals) => seals.check(now, incoming, SealFields::of(message).as_ref()),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what a message wants.
+    async fn obey(&self, now: Uptime, incoming: Incoming) {
+        match incoming {
+            Incoming::Ping(ping) => self.answer(now, ping).await,
+            Incoming::Camera(command) => {
+                let mut is_holders = false;
+                self.mailbox.update(|intent, holder| {
+                    intent.fold(now, &incoming, holder);
+                    is_holders = !holder.is_none() && command.lease == holder;
+                });
+                if is_holders {
+                    self.board.eyes.obey(command);
+                }
+            }
+            _ => {
+                if let Incoming::Motion(motion) = incoming {
+                    self.board.eyes.note_key(motion.key);
+                }
+                self.mailbox
+                    .update(|intent, holder| intent.fold(now, &incoming, holder));
+            }
+        }
+    }
+
+    async fn answer(&self, now: Uptime, Ping { id, t_ms }: Ping) {
+        let pong = Pong {
+            id,
+            t_ms,
+            car_us: now.as_micros(),
+            ..Pong::default()
+        };
+        let pong = match &self.seals {
+            Some(seals) => seals.sealed(pong),
+            None => pong,
+        };
+        if let Some(bytes) = send(&self.replies, &Outgoing::Pong(pong)).await {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.board.readings.pong_bytes.add(bytes);
+        }
+    }
 }
 
 /// Reads one channel until it closes. `on_open` is called once it can be used.
@@ -39,14 +94,8 @@ pub async fn listen(
     ears: Ears,
     on_open: impl FnOnce(),
 ) {
-    let Ears {
-        replies,
-        mailbox,
-        board,
-        heard,
-    } = ears;
     let mut tell = Some(on_open);
-    let mut refused = Rejects::default();
+    let mut refused = Refusals::default();
     while let Some(event) = channel.poll().await {
         match event {
             DataChannelEvent::OnOpen => {
@@ -55,38 +104,19 @@ pub async fn listen(
                 }
             }
             DataChannelEvent::OnMessage(message) => {
-                heard.note();
+                ears.heard.note();
                 let now = clock::now();
                 match decode(&message.data) {
-                    Ok(Incoming::Ping(Ping { id, t_ms })) => {
-                        let car_us = now.as_micros();
-                        let pong = Outgoing::Pong(Pong { id, t_ms, car_us });
-                        if let Some(bytes) = send(&replies, &pong).await {
-                            board
-                                .readings
-                                .pong_bytes
-                                .add(u32::try_from(bytes).unwrap_or(u32::MAX));
+                    Ok(incoming) => match ears.check(now, &incoming, &message.data) {
+                        Ok(()) => ears.obey(now, incoming).await,
+                        Err(why) => {
+                            refused.note(label, why.word());
+                            ears.mailbox.update(|intent, _| intent.refuse());
                         }
-                    }
-                    Ok(Incoming::Camera(command)) => {
-                        let mut is_holders = false;
-                        mailbox.update(|intent, holder| {
-                            intent.fold(now, &Incoming::Camera(command), holder);
-                            is_holders = !holder.is_none() && command.lease == holder;
-                        });
-                        if is_holders {
-                            board.eyes.obey(command);
-                        }
-                    }
-                    Ok(incoming) => {
-                        if let Incoming::Motion(motion) = incoming {
-                            board.eyes.note_key(motion.key);
-                        }
-                        mailbox.update(|intent, holder| intent.fold(now, &incoming, holder));
-                    }
+                    },
                     Err(why) => {
-                        refused.note(label, why);
-                        mailbox.update(|intent, _| intent.reject(why));
+                        refused.note(label, why.word());
+                        ears.mailbox.update(|intent, _| intent.reject(why));
                     }
                 }
             }
@@ -112,32 +142,27 @@ pub async fn send(channel: &Arc<dyn DataChannel>, message: &Outgoing) -> Option<
 
 /// Says the first of each kind and counts the rest: a peer must not fill the journal.
 #[derive(Default)]
-struct Rejects {
-    kinds: Vec<(Reject, u32)>,
+struct Refusals {
+    kinds: Vec<(&'static str, u32)>,
 }
 
-impl Rejects {
-    fn note(&mut self, label: &str, reject: Reject) {
-        if let Some((_, count)) = self.kinds.iter_mut().find(|(kind, _)| *kind == reject) {
+impl Refusals {
+    fn note(&mut self, label: &str, why: &'static str) {
+        if let Some((_, count)) = self.kinds.iter_mut().find(|(kind, _)| *kind == why) {
             *count = count.saturating_add(1);
             return;
         }
-        self.kinds.push((reject, 1)); // as many as Reject has variants, at most
+        self.kinds.push((why, 1)); // as many as there are words for it, at most
         tracing::warn!(
             channel = label,
-            why = reject.word(),
-            "a message was not understood; more are only counted"
+            why,
+            "a message was not obeyed; more are only counted"
         );
     }
 
     fn summary(&self, label: &str) {
-        for (reject, count) in &self.kinds {
-            tracing::info!(
-                channel = label,
-                why = reject.word(),
-                count,
-                "messages not understood"
-            );
+        for (why, count) in &self.kinds {
+            tracing::info!(channel = label, why, count, "messages not obeyed");
         }
     }
 }

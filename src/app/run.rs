@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, mpsc, watch};
 
+use super::asked::{AskedToStop, renews};
 use super::board::Board;
 use super::chassis::{Chassis, Person};
 use super::control::{Control, ControlEnd};
@@ -31,14 +31,15 @@ use super::sensing::{Sensing, devices};
 use super::supervise::supervise;
 use super::survivor::Program;
 use super::{
-    Fatal, Role, Shared, address, clock, csi_program, link, metrics, neutral, peer_options,
-    runtime, spider_options, video,
+    Fatal, Role, Shared, address, clock, csi_program, link, metrics, neutral, own_spider_options,
+    peer_options, runtime, video,
 };
 use crate::cli::Exit;
 use crate::config::{Config, FaultKind, SpiderUrl};
 use crate::hal::sim::SimView;
+use crate::logic::seal::Seals;
 use crate::peer::addresses;
-use crate::spider::{self, Spider};
+use crate::spider::Spider;
 
 /// How often the control thread is looked after. choice: a bug there is told within this.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
@@ -98,7 +99,7 @@ fn with_control(
         };
         let car = parts.start(&stop_video).await?;
         let why = tokio::select! {
-            signal = asked.wait() => {
+            signal = asked.wait(|| renews(config, car.spider.as_ref())) => {
                 tracing::info!(signal, "stopping");
                 Ok(())
             }
@@ -133,46 +134,6 @@ async fn ended(control: &Control) {
     }
 }
 
-/// The signals that ask to stop, which end nothing by themselves from here on.
-pub struct AskedToStop {
-    term: Option<Signal>,
-    int: Option<Signal>,
-    hup: Option<Signal>,
-}
-
-impl AskedToStop {
-    /// Catches them. Call it where a runtime is entered.
-    #[must_use]
-    pub fn listen() -> Self {
-        let on = |kind| signal(kind).ok();
-        Self {
-            term: on(SignalKind::terminate()),
-            int: on(SignalKind::interrupt()),
-            hup: on(SignalKind::hangup()),
-        }
-    }
-
-    /// Waits for one, and names it.
-    pub async fn wait(self) -> &'static str {
-        let wait = |signal: Option<Signal>| async move {
-            match signal {
-                Some(mut signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = wait(self.term) => "SIGTERM",
-            _ = wait(self.int) => "SIGINT",
-            _ = wait(self.hup) => "SIGHUP",
-        }
-    }
-}
-
-/// Waits for a signal that asks to stop, and names it.
-pub async fn asked_to_stop() -> &'static str {
-    AskedToStop::listen().wait().await
-}
-
 struct Car<'a> {
     config: &'a Config,
     view: Arc<SimView>,
@@ -193,8 +154,7 @@ impl Car<'_> {
         let config = self.config;
         let spider = match config.spider.url {
             SpiderUrl::Local => {
-                let spider =
-                    Spider::start(spider_options(config, spider::Faults::default())).await?;
+                let spider = Spider::start(own_spider_options(config)).await?;
                 announce(&spider, config);
                 Some(spider)
             }
@@ -227,6 +187,7 @@ impl Car<'_> {
             gather_limit: config.ice.gather,
             bitrate: config.spider.bitrate,
             silence: config.safety.link_silence,
+            seals: seals(config),
         });
         let parts = LinkParts {
             mailbox: Arc::clone(&self.mailbox),
@@ -278,6 +239,25 @@ impl Car<'_> {
     }
 }
 
+/// What the car's drivers must seal their commands with; says what is open to the Spider where they need not.
+fn seals(config: &Config) -> Option<Arc<Seals>> {
+    let Some(driver) = &config.spider.seal_key else {
+        if let SpiderUrl::Remote(_) = config.spider.url {
+            tracing::info!(
+                "commands have no seal: whoever runs the Spider can drive this car (spider.seal_key_file)"
+            );
+        }
+        return None;
+    };
+    let calibrator = config.spider.calibrate_seal_key.as_ref();
+    let calibrator = calibrator.map(|key| key.expose().as_bytes());
+    let seals = Seals::new(driver.expose().as_bytes(), calibrator, rand::random());
+    tracing::info!(
+        "only commands that are sealed with the car's key are obeyed; an old app has none"
+    );
+    Some(Arc::new(seals))
+}
+
 /// Counts a task that was started again.
 fn restarted(board: &Arc<Board>) -> impl Fn() + Send + 'static {
     let board = Arc::clone(board);
@@ -303,7 +283,7 @@ pub fn announce(spider: &Spider, config: &Config) {
     tracing::info!(plain = %spider.plain, tls = %spider.tls, certificate_sha256 = %spider.certificate_sha256, "local Spider");
     let channel = config.spider.channel.as_str();
     let key = if config.local.driver_key.is_some() {
-        "&key=YOUR-DRIVER-KEY"
+        "#key=YOUR-DRIVER-KEY"
     } else {
         ""
     };

@@ -27,6 +27,8 @@ pub enum Name {
     Calibrate,
     /// A recorded stop, run again.
     Replay,
+    /// A new key.
+    Key,
 }
 
 impl Name {
@@ -42,6 +44,7 @@ impl Name {
             Self::Neutral => "neutral",
             Self::Calibrate => "calibrate",
             Self::Replay => "replay",
+            Self::Key => "key",
         }
     }
 }
@@ -201,7 +204,25 @@ pub const COMMANDS: &[Command] = &[
                 "local.driver_key_file",
                 "--driver-key-file",
                 "FILE",
-                "File that holds the driver key: who knows it may watch and drive.",
+                "File that holds the driver key: who has it may watch and drive, and do what has no key of its own.",
+            ),
+            for_key(
+                "local.watch_key_file",
+                "--watch-key-file",
+                "FILE",
+                "File that holds a key for who may watch, and no more.",
+            ),
+            for_key(
+                "local.calibrate_key_file",
+                "--calibrate-key-file",
+                "FILE",
+                "File that holds a key for who may calibrate, too.",
+            ),
+            for_key(
+                "local.publish_key_file",
+                "--publish-key-file",
+                "FILE",
+                "File that holds a key for cars, so that no driver can pretend to be one.",
             ),
             SET_ALONE,
             many(
@@ -447,6 +468,26 @@ pub const COMMANDS: &[Command] = &[
             "spidercar replay stop-000021-silence.jsonl",
             "why did it stop?",
         )],
+        exits: &[Exit::Done, Exit::Bug, Exit::BadConfig],
+    },
+    Command {
+        name: Name::Key,
+        summary: "make a key, in a file that only you can read",
+        about: "Writes a new key of 125 random bits into a new file. It can be the key of a Spider's drivers, watchers, calibrators \
+                or publishers (local.driver_key_file, watch_key_file, calibrate_key_file, publish_key_file), or the one that a car \
+                and its drivers have and no Spider (spider.seal_key_file). It is not printed; a file that is there is not touched.",
+        positional: &[one("FILE", "FILE", "The file to make, with mode 0600.")],
+        flags: &[],
+        examples: &[
+            (
+                "spidercar key driver.key",
+                "then: spidercar spider --listen 0.0.0.0 --driver-key-file driver.key",
+            ),
+            (
+                "sudo -u spidercar spidercar key /var/lib/spidercar/seal.key",
+                "then: spider.seal_key_file = \"/var/lib/spidercar/seal.key\"",
+            ),
+        ],
         exits: &[Exit::Done, Exit::Bug, Exit::BadConfig],
     },
 ];

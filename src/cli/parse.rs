@@ -240,6 +240,7 @@ impl Said {
             }),
             Name::Check => Asked::Check(self.check()?),
             Name::Replay => Asked::Replay(self.values.pop().unwrap_or_default().into()),
+            Name::Key => Asked::Key(self.values.pop().unwrap_or_default().into()),
         })
     }
 

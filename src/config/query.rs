@@ -56,7 +56,8 @@ fn as_it_stands<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Percent-decoded. Bytes that are no UTF-8 become U+FFFD, which no value of ours has.
-fn read(text: &str) -> String {
+#[must_use]
+pub fn read(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

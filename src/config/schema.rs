@@ -135,6 +135,13 @@ keys! {
         SpiderInsecure "insecure"
             flag(false),
             "Trust any certificate, and so anyone on the way. For old servers, and for nothing else.";
+        SpiderSealKeyFile "seal_key_file"
+            text("", PATH),
+            "File that holds a key which the car and its drivers have, and the Spider has not (`spidercar key FILE` makes one). \
+             With it, only commands that are sealed with it are obeyed, and no old app.";
+        SpiderCalibrateSealKeyFile "calibrate_seal_key_file"
+            text("", PATH),
+            "The same for who may calibrate, too. With none, `seal_key_file` is for that.";
     }
     "local", "The Spider inside this process (spider.url = \"local\"), and `spidercar spider`."; {
         LocalListen "listen"
@@ -158,7 +165,17 @@ keys! {
              start.";
         LocalDriverKeyFile "driver_key_file"
             text("", PATH),
-            "File that holds the driver key: who knows it may watch and drive.";
+            "File that holds the driver key: who has it may watch and drive, and do whatever has no key of its own below.";
+        LocalWatchKeyFile "watch_key_file"
+            text("", PATH),
+            "File that holds a key for who may watch, and no more.";
+        LocalCalibrateKeyFile "calibrate_key_file"
+            text("", PATH),
+            "File that holds a key for who may watch, drive and calibrate. With none, the driver key is for that, too.";
+        LocalPublishKeyFile "publish_key_file"
+            text("", PATH),
+            "File that holds a key for who may publish: a car at a Spider that is not its own shows it. With none, the driver key is \
+             for that, too; a car's own Spider takes nobody's video but its own.";
     }
     "ice", "Finding a way through the network to the Spider."; {
         IceServers "servers"

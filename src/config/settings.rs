@@ -8,11 +8,12 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::fault::SimFault;
 use super::hardware::{Sensors, Wiring};
 use super::ice::IceServer;
+use super::outside::{Outside, cannot_read};
 use super::relay::{Channel, SpiderUrl};
 use super::secret::Secret;
 use super::trust::Trust;
@@ -75,6 +76,10 @@ pub struct Spider {
     pub vcodec: Option<String>,
     /// Which certificate it may show.
     pub trust: Trust,
+    /// What commands must be sealed with; without one they need no seal.
+    pub seal_key: Option<Secret>,
+    /// The same for who may calibrate; without one, [`Self::seal_key`] is for that.
+    pub calibrate_seal_key: Option<Secret>,
 }
 
 /// The Spider inside this process (`[local]`).
@@ -90,8 +95,14 @@ pub struct Local {
     pub certificate: Option<Certificate>,
     /// Where it keeps its own; without one, it makes a new one at each start.
     pub identity_file: Option<PathBuf>,
-    /// Who knows this may watch and drive; without one, everyone who reaches it may.
+    /// Who has this may watch and drive; without one, everyone who reaches it may.
     pub driver_key: Option<Secret>,
+    /// Who has this may watch.
+    pub watch_key: Option<Secret>,
+    /// Who has this may watch, drive and calibrate; without one, who drives may.
+    pub calibrate_key: Option<Secret>,
+    /// Who has this may publish.
+    pub publish_key: Option<Secret>,
 }
 
 /// A certificate chain and its private key, both in PEM form, as read from their files.
@@ -105,6 +116,26 @@ pub struct Certificate {
     pub key_file: PathBuf,
     /// The key.
     pub key_pem: Secret,
+}
+
+impl Certificate {
+    /// The same files as they are now.
+    ///
+    /// # Errors
+    /// Which cannot be read, or is no PEM text.
+    pub fn again(&self, outside: &dyn Outside) -> Result<Self, String> {
+        let read = |file: &Path| {
+            let bytes = outside.read(file);
+            bytes.map_err(|err| format!("{} {}", file.display(), cannot_read(file, &err)))
+        };
+        let key = String::from_utf8(read(&self.key_file)?)
+            .map_err(|_| format!("{} is not PEM text", self.key_file.display()))?;
+        Ok(Self {
+            chain_pem: read(&self.chain_file)?,
+            key_pem: Secret::new(key),
+            ..self.clone()
+        })
+    }
 }
 
 /// Ways through the network (`[ice]`).

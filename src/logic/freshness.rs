@@ -24,6 +24,9 @@
 //! A queue that empties is no new path, because each message in it waited less than the one before. So a message that is
 //! faster than the first of the run by more than the command age starts the run again.
 //!
+//! Nor is a message that is faster than all others by a second: its sender's clock was set, or it is not his. While he drives
+//! it is dropped, for it would make all that he says next look late; who does not drive has the floor that it makes.
+//!
 //! Promises: total; bounded memory: [`SENDERS`] senders, the one unheard for longest forgotten first.
 //! Knows nothing of: who holds the lease, what happens to a command that is not news.
 //! Sources: design 4 decision 4, PROTOCOL.md 6 defect 9. A path that was never fast cannot be told from a slow clock:
@@ -64,12 +67,17 @@ const RELEARN: Duration = Duration::from_secs(5);
 /// choice: twenty commands of a slow sender.
 const RELEARN_GAP: Duration = Duration::from_secs(1);
 
+/// How much faster than the fastest a message of a sender who drives may be.
+///
+/// choice: a queue that empties gets faster by the distance of two messages each time, or of ten that were lost.
+const LEAP: Duration = Duration::from_secs(1);
+
 /// What a command is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// News.
     Fresh,
-    /// Too old when it came.
+    /// Too old when it came, or from a time that cannot be.
     Late,
     /// Not newer than what came before.
     Replayed,
@@ -259,6 +267,10 @@ impl Floor {
             relearning: None,
         });
 
+        let leap = i64::try_from(LEAP.as_micros()).unwrap_or(i64::MAX);
+        if rule.drives && floor.least.saturating_sub(difference) > leap {
+            return false;
+        }
         let gap = at.since(floor.updated_at).min(LONGEST_GAP);
         let rise = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX) * DRIFT_PPM / 1_000_000;
         floor.least = floor.least.saturating_add_unsigned(rise).min(difference);

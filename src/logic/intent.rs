@@ -174,6 +174,11 @@ impl Intent {
         *count = count.wrapping_add(1);
     }
 
+    /// Counts a message of somebody who may not say it.
+    pub fn refuse(&mut self) {
+        self.foreign = self.foreign.wrapping_add(1);
+    }
+
     /// Takes in the state of the link. Saying the same again changes nothing.
     pub fn set_link(&mut self, now: Uptime, up: bool) {
         if self.link.value != up {

@@ -14,6 +14,8 @@
 //!  sensor edges ─▶ lap ─▶ passes      volts ─▶ battery ─▶ level      degrees ─▶ heat ─▶ hot?
 //!  throttle, wishes ─▶ sight ─▶ which camera      wishes ─▶ camera ─▶ where its dials stand
 //!  time a frame takes ─▶ ladder ─▶ size, rate
+//!  message, its seal ─▶ seal ─▶ may it be obeyed?
+//!  message ─▶ rights ─▶ which one it takes
 //!  signalling words ─▶ session ─▶ action          attempt, random number ─▶ backoff ─▶ delay
 //! ```
 //!
@@ -35,6 +37,8 @@ pub mod intent;
 pub mod ladder;
 pub mod lap;
 pub mod pace;
+pub mod rights;
+pub mod seal;
 pub mod session;
 pub mod sight;
 pub mod spread;

@@ -232,28 +232,69 @@ impl Kbps {
     }
 }
 
-/// Names a driver. A viewer picks a random one when its page loads and keeps it until the page goes.
+/// Names a driver: a number that all may see, and a secret that only he and the car know. A viewer picks both at random when
+/// its page loads and keeps them until the page goes.
 ///
-/// A sender whose sequence numbers start again must take a new id: the car remembers what it heard under the old one.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct LeaseId(u32);
+/// Two with one number and different secrets are two drivers, so who reads the number in telemetry can do nothing with it.
+/// A driver without a secret (0: an older page) is whoever says his number. A sender whose sequence numbers start again must
+/// take a new id: the car remembers what it heard under the old one.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LeaseId(u64);
+
+impl core::fmt::Debug for LeaseId {
+    /// The number alone: what is printed may be read by others.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("LeaseId").field(&self.get()).finish()
+    }
+}
 
 impl LeaseId {
     /// Nobody.
     pub const NONE: Self = Self(0);
 
-    /// The id with this number; 0 is [`LeaseId::NONE`].
+    /// The id with this number and no secret; 0 is [`LeaseId::NONE`].
     #[must_use]
-    pub const fn new(id: u32) -> Self {
-        Self(id)
+    pub const fn new(number: u32) -> Self {
+        Self::with_secret(number, 0)
     }
 
-    /// The number.
+    /// The id with this number and this secret. The number 0 is [`LeaseId::NONE`], whatever the secret is.
+    #[must_use]
+    pub const fn with_secret(number: u32, secret: u32) -> Self {
+        let mut bytes = [0; 8];
+        let (low, high) = bytes.split_at_mut(4);
+        low.copy_from_slice(&number.to_le_bytes());
+        high.copy_from_slice(&secret.to_le_bytes());
+        Self::from_word(u64::from_le_bytes(bytes))
+    }
+
+    /// The number, which everybody may know.
     #[must_use]
     pub const fn get(self) -> u32 {
+        let [a, b, c, d, ..] = self.0.to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// The secret, for the driver's own messages; 0 if he has none.
+    #[must_use]
+    pub const fn secret(self) -> u32 {
+        let [.., e, f, g, h] = self.0.to_le_bytes();
+        u32::from_le_bytes([e, f, g, h])
+    }
+
+    /// Both in one word, for what is shared without a lock.
+    #[must_use]
+    pub const fn word(self) -> u64 {
         self.0
+    }
+
+    /// The id of a word.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        if Self(word).get() == 0 {
+            return Self::NONE;
+        }
+        Self(word)
     }
 
     /// Whether this names nobody.

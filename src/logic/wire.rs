@@ -7,9 +7,9 @@
 //! ```text
 //!   in, legacy      {"motion":{"key":"forward|back|left|right","value":7}}      steps, 0 or less is neutral
 //!                   {"speed":{"key":"maxSpeed","value":420}}                    ticks of the old PWM chip
-//!   in, extension   {"drive":{"seq":1,"t_ms":20,"throttle":0,"steering":0,"lease":7}}
-//!                   {"arm":{"seq":1,"t_ms":20,"lease":7}}      {"stop":{}}      {"lease":{"id":7,"want":1}}
-//!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"rtt_ms":40,"age_ms":90}}
+//!   in, extension   {"drive":{"seq":1,"t_ms":20,"throttle":0,"steering":0,"lease":7,"secret":99}}
+//!                   {"arm":{"seq":1,"t_ms":20,"lease":7,"secret":99}}   {"stop":{}}   {"lease":{"id":7,"secret":99,"want":1}}
+//!                   {"ping":{"id":1,"t_ms":20}}        {"view":{"lease":7,"secret":99,"rtt_ms":40,"age_ms":90}}
 //!                   {"calibrate":{...}}  {"calibration":{...}}  {"camera":{...}}  see `wire/calibration.rs`, `wire/camera.rs`
 //!   out, legacy     {"ir":{"key":"detectTime","value":1638498072.81}}           {"speed":{"key":"maxSpeed","value":420}}
 //!   out, extension  {"pong":{"id":1,"t_ms":20,"car_us":1}}        {"car":{...}} {"board":{...}} {"video":{...}} {"calibration":{...}}
@@ -35,9 +35,11 @@ mod tests;
 mod calibration;
 mod camera;
 mod outgoing;
+mod sealing;
 
 pub use calibration::{Axis, CalibrationCommand, CalibrationReport, Change, Pulses, Tune};
 pub use outgoing::{Board, Car, MESSAGE_MAX, Message, Outgoing, Pong, Times, Video};
+pub use sealing::SealFields;
 
 /// Longest message that is looked at, in bytes.
 ///
@@ -365,7 +367,7 @@ fn drive(fields: &Fields<'_>) -> Result<DriveCommand, Reject> {
         t_ms: sender_ms(fields)?,
         throttle: Throttle::new(integer(fields.get("throttle")?)?).ok_or(Reject::OutOfRange)?,
         steering: Steering::new(integer(fields.get("steering")?)?).ok_or(Reject::OutOfRange)?,
-        lease: LeaseId::new(integer(fields.get("lease")?)?),
+        lease: lease_id(fields, "lease")?,
         tune: None,
     })
 }
@@ -374,13 +376,13 @@ fn arm(fields: &Fields<'_>) -> Result<ArmCommand, Reject> {
     Ok(ArmCommand {
         seq: Seq::new(integer(fields.get("seq")?)?),
         t_ms: sender_ms(fields)?,
-        lease: LeaseId::new(integer(fields.get("lease")?)?),
+        lease: lease_id(fields, "lease")?,
     })
 }
 
 fn lease(fields: &Fields<'_>) -> Result<LeaseCommand, Reject> {
     Ok(LeaseCommand {
-        id: LeaseId::new(integer(fields.get("id")?)?),
+        id: lease_id(fields, "id")?,
         want: Want::from_code(integer(fields.get("want")?)?).ok_or(Reject::OutOfRange)?,
     })
 }
@@ -394,10 +396,19 @@ fn ping(fields: &Fields<'_>) -> Result<Ping, Reject> {
 
 fn view(fields: &Fields<'_>) -> Result<ViewReport, Reject> {
     Ok(ViewReport {
-        lease: LeaseId::new(integer(fields.get("lease")?)?),
+        lease: lease_id(fields, "lease")?,
         rtt_ms: integer(fields.get("rtt_ms")?)?,
         age_ms: integer(fields.get("age_ms")?)?,
     })
+}
+
+/// Who says it: his number in the field of this name, and his secret, if he has one.
+fn lease_id(fields: &Fields<'_>, name: &str) -> Result<LeaseId, Reject> {
+    let secret = match fields.get("secret") {
+        Err(Reject::Missing) => 0,
+        other => integer(other?)?,
+    };
+    Ok(LeaseId::with_secret(integer(fields.get(name)?)?, secret))
 }
 
 fn sender_ms(fields: &Fields<'_>) -> Result<u64, Reject> {

@@ -17,13 +17,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState};
 
+pub use super::signalling::Address;
 use super::signalling::{Message, SignallingError, Socket};
 use crate::logic::backoff::Setback;
 use crate::logic::session::{Action, CandidateForm, Heard, Reason, Session, SessionConfig};
@@ -124,17 +124,6 @@ impl std::error::Error for DialError {
     }
 }
 
-/// Where to dial.
-#[derive(Clone, Debug)]
-pub struct Address {
-    /// `wss://HOST:8267` or `ws://HOST:8266`.
-    pub url: String,
-    /// Path and query, with the leading slash.
-    pub path_and_query: String,
-    /// Whom to trust; needed by `wss`, and by nothing else.
-    pub tls: Option<Arc<ClientConfig>>,
-}
-
 /// An attempt under way.
 pub struct Dial {
     peer: Peer,
@@ -180,8 +169,7 @@ impl Dial {
             clock,
             is_closed: false,
         };
-        let connecting =
-            Socket::connect(&address.url, &address.path_and_query, address.tls.as_ref());
+        let connecting = Socket::connect(address);
         let (socket, offer) = tokio::join!(connecting, offer(&mut dial.peer, gather_limit));
         let opened = async {
             let mut socket = socket.map_err(DialError::Signalling)?;

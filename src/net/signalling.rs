@@ -7,7 +7,7 @@
 //!
 //! Promises: an inbound frame never ends the socket by what it holds; `data` is always sent as a
 //! string. Knows nothing of: peers, what a message means.
-//! Sources: PROTOCOL.md 1.1 to 1.3, 2.1 to 2.3.
+//! Sources: PROTOCOL.md 1.1 to 1.3, 2.1 to 2.3; RFC 6750 2.1 (`Bearer`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,12 +22,15 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::eyeballs::{order, race};
+use crate::config::{Secret, query};
 use crate::peer::MAX_DESCRIPTION;
 
 /// Ports of Spider, plain and TLS. spec: protocol 1.4.
@@ -133,6 +136,32 @@ impl SignallingError {
     }
 }
 
+/// Where to dial.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// `wss://HOST:8267` or `ws://HOST:8266`.
+    pub url: String,
+    /// Path and query, with the leading slash.
+    pub path_and_query: String,
+    /// What to show, if the Spider wants a key.
+    pub key: Option<Secret>,
+    /// Whom to trust; needed by `wss`, and by nothing else.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Address {
+    /// A Spider that wants no key, without TLS.
+    #[must_use]
+    pub fn open(url: String, path_and_query: String) -> Self {
+        Self {
+            url,
+            path_and_query,
+            key: None,
+            tls: None,
+        }
+    }
+}
+
 /// An open signalling socket.
 pub struct Socket {
     stream: WebSocketStream<Box<dyn Stream>>,
@@ -145,15 +174,12 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// Connects to `url` with `path_and_query` appended; `tls` is for `wss`, which does not connect without.
+    /// Connects to an address, and shows its key there in a header.
     ///
     /// # Errors
     /// Each step has its own variant, which says what to do.
-    pub async fn connect(
-        url: &str,
-        path_and_query: &str,
-        tls: Option<&Arc<ClientConfig>>,
-    ) -> Result<Self, SignallingError> {
+    pub async fn connect(at: &Address) -> Result<Self, SignallingError> {
+        let (url, path_and_query, tls) = (&at.url, &at.path_and_query, at.tls.as_ref());
         let bad = || SignallingError::Url(url.to_owned());
         let address: Uri = url.trim_end_matches('/').parse().map_err(|_| bad())?;
         let tls = match (address.scheme_str(), tls) {
@@ -168,11 +194,18 @@ impl Socket {
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let full = format!("{scheme}://{host}:{port}{path_and_query}");
         let named = format!("{host}:{port}");
+        let mut request = full.into_client_request().map_err(|_| bad())?;
+        if let Some(key) = &at.key {
+            let shown = format!("Bearer {}", query::written(key.expose()));
+            let mut shown = HeaderValue::try_from(shown).map_err(|_| bad())?;
+            shown.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, shown);
+        }
         let plain_host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(plain_host.to_owned()).map_err(|_| bad())?;
         let unreachable = |err| SignallingError::Unreachable(named.clone(), err);
         let attempt = |addr| {
-            let (full, named, tls) = (full.as_str(), named.as_str(), tls.cloned());
+            let (request, named, tls) = (request.clone(), named.as_str(), tls.cloned());
             let name = name.clone();
             async move {
                 let tcp = TcpStream::connect(addr)
@@ -191,7 +224,7 @@ impl Socket {
                     // What a server asks for and does not read ends the socket, and takes no memory.
                     .write_buffer_size(0)
                     .max_write_buffer_size(MESSAGE_LIMIT);
-                tokio_tungstenite::client_async_with_config(full, stream, Some(limits))
+                tokio_tungstenite::client_async_with_config(request, stream, Some(limits))
                     .await
                     .map_err(|err| SignallingError::Refused(named.to_owned(), refusal(&err)))
             }

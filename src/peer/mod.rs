@@ -24,6 +24,7 @@ mod media;
 pub mod nal;
 mod own;
 mod prompt;
+mod reach;
 mod remote;
 mod repair;
 mod sdp;
@@ -48,6 +49,7 @@ use webrtc::peer_connection::{
 pub use media::{Codec, NO_PLAYOUT_DELAY, PLAYOUT_DELAY_URI, VIDEO_CLOCK_HZ, video_track};
 use prompt::{Hurry, Prompt};
 
+pub use reach::Reach;
 pub use remote::{MAX_CANDIDATES, MAX_DESCRIPTION};
 pub use sdp::{
     SdpError, answer_in_kind, has_one_ufrag, in_modern_dialect, is_in_legacy_dialect,
@@ -123,6 +125,8 @@ pub struct PeerOptions {
     /// begins from their ICE role, ours from its DTLS role, and two that begin never meet: ours drops the INIT of an
     /// association that it began itself (RFC 9260 5.2.1 wants an answer), and theirs drops ours.
     pub answers_passively: bool,
+    /// Where the other side is, and so how far its candidates may lead.
+    pub reach: Reach,
 }
 
 impl PeerOptions {
@@ -136,6 +140,7 @@ impl PeerOptions {
             own_addrs: Vec::new(),
             codecs: vec![Codec::H264],
             answers_passively: false,
+            reach: Reach::Inside,
         }
     }
 }
@@ -185,6 +190,7 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         // A browser's `.local` candidates need multicast; it reaches us peer-reflexively without.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
         .build();
+    let remote = remote::Remote::new(options.reach);
     let mut addrs = options.addrs;
     addrs.extend(options.own_addrs.iter().map(|ip| SocketAddr::new(*ip, 0)));
     let (tx, events) = mpsc::channel(EVENT_ROOM);
@@ -214,7 +220,7 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         pc: Arc::new(pc),
         events,
         feedback,
-        remote: remote::Remote::default(),
+        remote,
     })
 }
 

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use webrtc::error::{Error, Result};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCSessionDescription};
 
-use super::Peer;
 use super::sdp::in_modern_dialect;
+use super::{Peer, Reach};
 
 /// Candidates that are used. choice: browsers send about ten, a computer with many networks more, the best of them first.
 pub const MAX_CANDIDATES: usize = 16;
@@ -35,11 +35,20 @@ const MAX_DESCRIPTIONS: usize = 16;
 /// How much the other side of a peer has said.
 #[derive(Debug, Default)]
 pub(super) struct Remote {
+    reach: Reach,
     descriptions: AtomicUsize,
     candidates: AtomicUsize,
 }
 
 impl Remote {
+    /// Nothing yet, from somebody who is there.
+    pub(super) fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            ..Self::default()
+        }
+    }
+
     /// Counts one more, if there is room.
     fn takes(count: &AtomicUsize, limit: usize) -> bool {
         let more = |now: usize| (now < limit).then_some(now + 1);
@@ -62,7 +71,7 @@ impl Remote {
                 "more than {MAX_DESCRIPTIONS} descriptions"
             )));
         }
-        let (sdp, candidates) = with_few_candidates(&in_modern_dialect(sdp));
+        let (sdp, candidates) = with_few_candidates(&in_modern_dialect(sdp), self.reach);
         self.candidates.store(candidates, Ordering::Relaxed);
         Ok(sdp)
     }
@@ -94,7 +103,9 @@ impl Peer {
     /// # Errors
     /// The stack does not take it.
     pub async fn take_candidate(&self, candidate: RTCIceCandidateInit) -> Result<()> {
-        if Remote::takes(&self.remote.candidates, MAX_CANDIDATES) {
+        let line = candidate.candidate.trim_start_matches("candidate:");
+        if self.remote.reach.allows(line) && Remote::takes(&self.remote.candidates, MAX_CANDIDATES)
+        {
             self.pc.add_ice_candidate(candidate).await
         } else {
             Ok(())
@@ -102,15 +113,15 @@ impl Peer {
     }
 }
 
-/// The same description with its first candidates and no others, and how many those are: sections in a bundle repeat them.
-fn with_few_candidates(sdp: &str) -> (String, usize) {
+/// The same description with the first candidates that may be tried and no others, and how many those are: sections in a bundle repeat them.
+fn with_few_candidates(sdp: &str, reach: Reach) -> (String, usize) {
     let mut kept: Vec<&str> = Vec::with_capacity(MAX_CANDIDATES);
     let mut out = String::with_capacity(sdp.len());
     for line in sdp.lines() {
         if let Some(candidate) = line.strip_prefix("a=candidate:")
             && !kept.contains(&candidate)
         {
-            if kept.len() == MAX_CANDIDATES {
+            if kept.len() == MAX_CANDIDATES || !reach.allows(candidate) {
                 continue;
             }
             kept.push(candidate);
@@ -144,15 +155,23 @@ mod tests {
         };
         let few = section(MAX_CANDIDATES).repeat(2);
         assert_eq!(
-            with_few_candidates(&few),
+            with_few_candidates(&few, Reach::Outside),
             (few.clone(), MAX_CANDIDATES),
             "nothing is changed"
         );
         assert_eq!(
-            with_few_candidates(&section(3500).repeat(2)),
-            (few, MAX_CANDIDATES)
+            with_few_candidates(&section(3500).repeat(2), Reach::Outside),
+            (few.clone(), MAX_CANDIDATES)
         );
-        assert_eq!(with_few_candidates("v=0\r\n"), ("v=0\r\n".to_owned(), 0));
+        let none = ("v=0\r\n".to_owned(), 0);
+        assert_eq!(with_few_candidates("v=0\r\n", Reach::Outside), none);
+        let inside = few.replace("192.0.2.1", "10.0.0.1");
+        let (left, count) = with_few_candidates(&inside, Reach::Outside);
+        assert_eq!((left.contains("candidate"), count), (false, 0));
+        assert_eq!(
+            with_few_candidates(&inside, Reach::Inside),
+            (inside, MAX_CANDIDATES)
+        );
     }
 
     #[test]

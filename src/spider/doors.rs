@@ -101,7 +101,7 @@ impl Drop for Place {
 }
 
 /// What an address counts as: whoever has one of IPv6 has a whole network of 2^64 of them.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,

@@ -15,7 +15,8 @@
 //! headers), `uplink` (commands to the publisher), `key_frames` (when it is asked for one), `ceiling`
 //! (how much it may send), `fault`
 //! (the ways in which a server can misbehave, for tests), `page` (the viewer's files), `visitor` (whose page may use it), `doors`
-//! (how many connections there may be, and how long they may wait), `identity` (its own certificate), `key` (who has the driver key).
+//! (how many connections there may be, and how long they may wait), `identity` (its own certificate), `key` (who may do what), `offers` (how often
+//! somebody may ask).
 //!
 //! Promises: payload bytes are relayed unchanged, text stays text; a slow viewer loses its own video,
 //! nobody else's; nothing of one session outlives it. Knows nothing of: the car, the hardware.
@@ -27,6 +28,7 @@ mod fault;
 mod identity;
 mod key;
 mod key_frames;
+mod offers;
 mod page;
 mod relay;
 mod rewrite;
@@ -40,10 +42,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Certificate, Secret};
+use crate::config::Certificate;
 use crate::peer::addresses;
 
 pub use fault::{Fault, Faults};
+pub use key::Keys;
 pub use serve::{Spider, SpiderError};
 
 /// How a local Spider is to run.
@@ -59,8 +62,8 @@ pub struct SpiderOptions {
     pub certificate: Option<Certificate>,
     /// Where that one is kept; without a file it is new at each start.
     pub identity_file: Option<PathBuf>,
-    /// What a client must give as `key=`; `None` lets anybody in.
-    pub driver_key: Option<Secret>,
+    /// Who may do what.
+    pub keys: Keys,
     /// Misbehaviour on purpose.
     pub faults: Faults,
     /// Time between two JSON pings to a publisher. spec: protocol 2.3 has 30 s.
@@ -75,7 +78,7 @@ impl Default for SpiderOptions {
             tls_port: 8267,
             certificate: None,
             identity_file: None,
-            driver_key: None,
+            keys: Keys::default(),
             faults: Faults::default(),
             ping_every: Duration::from_secs(30),
         }

@@ -25,6 +25,7 @@ use super::channel::Note;
 use super::key_frames::{Asker, DRIVES_FOR};
 use super::rewrite::Rewriter;
 use super::uplink::Uplink;
+use crate::logic::rights::{Right, Rights};
 use crate::peer::Codec;
 use crate::peer::nal::starts_key_frame;
 
@@ -58,6 +59,8 @@ pub(super) struct Downlink {
     drove_at: Mutex<Option<Instant>>,
     /// When a message of this viewer came last; at first, when it joined.
     heard_at: Mutex<Instant>,
+    /// Messages of his that he had no right to.
+    overstepped: AtomicU64,
 }
 
 impl Downlink {
@@ -77,6 +80,7 @@ impl Downlink {
             is_connected: AtomicBool::new(false),
             drove_at: Mutex::new(None),
             heard_at: Mutex::new(Instant::now()),
+            overstepped: AtomicU64::new(0),
         };
         (Arc::new(downlink), rx)
     }
@@ -127,6 +131,19 @@ impl Downlink {
     /// Notes that this viewer drives.
     pub(super) fn drives(&self) {
         *lock(&self.drove_at) = Some(Instant::now());
+    }
+
+    /// Notes a message that this viewer has no right to; the first is told, for a peer must not fill the log.
+    pub(super) fn overstepped(&self, needed: Right, has: Rights) {
+        if self.overstepped.fetch_add(1, Ordering::Relaxed) == 0 {
+            let needed = needed.word();
+            tracing::warn!(needed, may = %has, "spider: a viewer's message takes a right that his key has not; more are only counted");
+        }
+    }
+
+    /// How many there were.
+    pub(super) fn oversteps(&self) -> u64 {
+        self.overstepped.load(Ordering::Relaxed)
     }
 
     /// Notes that the viewer's peer is connected.

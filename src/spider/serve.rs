@@ -1,8 +1,8 @@
 //! The addresses of the local Spider: plain and TLS, signalling paths, viewer page.
 //!
 //! ```text
-//!   GET /live/ws/pub?channel=ID[&key=..][&instance=..]   upgrade ─▶ session (publisher)
-//!   GET /live/ws/sub?channel=ID[&key=..][&drive=1]       upgrade ─▶ session (viewer)
+//!   GET /live/ws/pub?channel=ID[&instance=..]   key in a header     upgrade ─▶ session (publisher)
+//!   GET /live/ws/sub?channel=ID[&drive=1]       key in a header     upgrade ─▶ session (viewer)
 //!   GET /channels.json                     {"channels":[...]}: who is on air
 //!   GET /, /NAME                           the page
 //! ```
@@ -12,12 +12,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, RawQuery, Request as Asked, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -28,12 +29,16 @@ use tokio::task::JoinHandle;
 use super::channel::Channels;
 use super::doors::{Doors, PlainListener};
 use super::fault::Fault;
-use super::key::{self, Whence};
+use super::key::{self, Keys, Whence};
+use super::offers::Offers;
+use super::relay::lock;
 use super::session::{self, Request, Role};
+use super::tls::Shown;
 use super::visitor::{self, Refusal};
 use super::{SpiderOptions, identity, page, tls};
-use crate::config::{Secret, holder, query};
-use crate::peer::{Codec, MAX_DESCRIPTION};
+use crate::config::{Certificate, Secret, holder, query};
+use crate::logic::rights::Right;
+use crate::peer::{Codec, MAX_DESCRIPTION, Reach};
 
 /// Largest signalling message: a description, and what JSON makes of its line ends.
 const MESSAGE_LIMIT: usize = 2 * MAX_DESCRIPTION;
@@ -47,6 +52,8 @@ pub struct Spider {
     pub tls: SocketAddr,
     /// SHA-256 of the certificate, in hexadecimal digits, for clients that pin it.
     pub certificate_sha256: String,
+    keys: Keys,
+    shown: Arc<Shown>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -106,6 +113,7 @@ impl std::error::Error for SpiderError {
 
 struct Shared {
     channels: Channels,
+    offers: Mutex<Offers>,
     options: Arc<SpiderOptions>,
 }
 
@@ -116,7 +124,7 @@ impl Spider {
     /// An address in use or forbidden, no usable certificate, or an open address without a key.
     pub async fn start(options: SpiderOptions) -> Result<Self, SpiderError> {
         let addr = |port| SocketAddr::new(options.listen, port);
-        if !options.listen.is_loopback() && options.driver_key.is_none() {
+        if !options.listen.is_loopback() && options.keys.driver.is_none() {
             return Err(SpiderError::KeyMissing(addr(options.port)));
         }
         let identity = match &options.certificate {
@@ -125,6 +133,9 @@ impl Spider {
         }
         .map_err(SpiderError::Certificate)?;
         session::warn_of(&options.faults);
+        for gap in options.keys.gaps() {
+            tracing::info!("local Spider: {gap}");
+        }
         let bind = |addr| async move {
             TcpListener::bind(addr)
                 .await
@@ -136,10 +147,13 @@ impl Spider {
         let plain_addr = plain.local_addr().map_err(io)?;
         let doors = Doors::default();
         let plain = PlainListener::new(plain, doors.clone());
-        let secure = tls::TlsListener::new(secure, identity.config, doors).map_err(io)?;
+        let shown = Shown::new(&identity);
+        let secure = tls::TlsListener::new(secure, Arc::clone(&shown), doors).map_err(io)?;
         let tls_addr = axum::serve::Listener::local_addr(&secure).map_err(io)?;
+        let keys = options.keys.clone();
         let shared = Arc::new(Shared {
             channels: Channels::default(),
+            offers: Mutex::default(),
             options: Arc::new(options),
         });
         let app = Router::new()
@@ -167,14 +181,34 @@ impl Spider {
             plain: plain_addr,
             tls: tls_addr,
             certificate_sha256: identity.sha256,
+            keys,
+            shown,
             tasks,
         })
     }
 }
 
+impl Spider {
+    /// Shows another certificate to whoever connects from now on, and gives its fingerprint.
+    ///
+    /// # Errors
+    /// It is none, or its key is another one's; the old one stays then.
+    pub fn renew(&self, given: &Certificate) -> Result<String, SpiderError> {
+        let identity = tls::from_pem(given).map_err(SpiderError::Certificate)?;
+        self.shown.replace(&identity);
+        Ok(identity.sha256)
+    }
+
+    /// What somebody shows who publishes here; `None` if nobody asks for it.
+    #[must_use]
+    pub fn publish_key(&self) -> Option<&Secret> {
+        self.keys.publish.as_ref().or(self.keys.driver.as_ref())
+    }
+}
+
 /// Turns away whom [`visitor::look`] turns away, before anything else is done for him.
 async fn welcome(State(shared): State<Arc<Shared>>, asked: Asked, next: Next) -> Response {
-    match visitor::look(asked.headers(), shared.options.driver_key.is_some()) {
+    match visitor::look(asked.headers(), shared.options.keys.driver.is_some()) {
         Ok(()) => next.run(asked).await,
         Err(refusal) => {
             let status = match refusal {
@@ -203,34 +237,47 @@ async fn publish(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(whence): ConnectInfo<Whence>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    join(&shared, whence, query.as_deref(), upgrade, Role::Publisher).await
+    let said = query.as_deref().unwrap_or_default();
+    join(&shared, whence, (&headers, said), upgrade, Role::Publisher).await
 }
 
 async fn subscribe(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(whence): ConnectInfo<Whence>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    join(&shared, whence, query.as_deref(), upgrade, Role::Subscriber).await
+    let said = query.as_deref().unwrap_or_default();
+    join(&shared, whence, (&headers, said), upgrade, Role::Subscriber).await
 }
 
 async fn join(
     shared: &Shared,
     whence: Whence,
-    said: Option<&str>,
+    (headers, said): (&HeaderMap, &str),
     upgrade: WebSocketUpgrade,
     role: Role,
 ) -> Response {
-    let said = said.unwrap_or_default();
     let parameter = |name| query::value(said, name);
     let options = Arc::clone(&shared.options);
-    if let Err(refusal) = key::look(options.driver_key.as_ref(), said, whence).await {
-        return refusal;
+    let rights = match key::look(&options.keys, headers, said, role.right(), whence).await {
+        Ok(rights) => rights,
+        Err(refusal) => return refusal,
+    };
+    // Who has shown his key: a stranger is turned away before he costs anything.
+    let from = whence.0.ip();
+    let may = lock(&shared.offers).take(Instant::now(), from);
+    if !may {
+        tracing::debug!(%from, "spider: too many sessions asked for");
+        let words = "too many sessions from one address; wait a moment\n";
+        return (StatusCode::TOO_MANY_REQUESTS, words).into_response();
     }
     let upgrade = upgrade
+        .protocols([key::PROTOCOL])
         .max_message_size(MESSAGE_LIMIT)
         .max_frame_size(MESSAGE_LIMIT)
         // What the other side asks for and does not read ends its socket, and takes no memory.
@@ -254,7 +301,10 @@ async fn join(
         instance: parameter("instance")
             .filter(|text| is_instance(text))
             .map(Secret::new),
-        drives: parameter("drive").as_deref() == Some("1"),
+        drives: rights.has(Right::Drive) && parameter("drive").as_deref() == Some("1"),
+        rights,
+        reach: Reach::of(from),
+        asks_rights: parameter("rights").as_deref() == Some("1"),
         channel_id,
     };
     let channel = shared.channels.get(&request.channel_id);

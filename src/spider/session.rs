@@ -31,7 +31,8 @@ use super::relay::Downlink;
 use super::uplink::Uplink;
 use super::{Faults, SpiderOptions};
 use crate::config::Secret;
-use crate::peer::{Codec, MAX_CANDIDATES, Peer, PeerEvent, answer_in_kind, has_one_ufrag};
+use crate::logic::rights::{Right, Rights};
+use crate::peer::{Codec, MAX_CANDIDATES, Peer, PeerEvent, Reach, answer_in_kind, has_one_ufrag};
 
 /// Which side a client is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,16 @@ pub(super) enum Role {
     Publisher,
     /// Receives them and sends commands.
     Subscriber,
+}
+
+impl Role {
+    /// What it takes to be on this side.
+    pub(super) const fn right(self) -> Right {
+        match self {
+            Self::Publisher => Right::Publish,
+            Self::Subscriber => Right::Watch,
+        }
+    }
 }
 
 /// What a client asked for in its address.
@@ -54,6 +65,12 @@ pub(super) struct Request {
     pub(super) instance: Option<Secret>,
     /// A viewer wants to drive.
     pub(super) drives: bool,
+    /// What its key is for.
+    pub(super) rights: Rights,
+    /// It wants to be told so. Others have never heard of the message.
+    pub(super) asks_rights: bool,
+    /// Where it is, and so how far its candidates may lead.
+    pub(super) reach: Reach,
 }
 
 /// Why a session ended; for the log.
@@ -87,6 +104,10 @@ pub(super) async fn serve(
     let role = request.role;
     tracing::info!(?role, channel = %request.channel_id, "spider: client");
     let mut early = Vec::new();
+    if request.asks_rights {
+        let may = request.rights.to_string();
+        let _ = send(&mut socket, "rights", Some(&may)).await; // it may be gone: the offer will not come
+    }
     let offer = timeout(OFFER_LIMIT, first_offer(&mut socket, &mut early)).await;
     let end = match offer.unwrap_or(Err("no offer in ten seconds")) {
         Ok(offer) => {
@@ -362,6 +383,14 @@ impl Session {
             tracing::info!(
                 commands = uplink.late(),
                 "spider: drive commands were dropped because those before them had not left"
+            );
+        }
+        if let Some(downlink) = &self.downlink
+            && downlink.oversteps() > 0
+        {
+            tracing::info!(
+                messages = downlink.oversteps(),
+                "spider: a viewer's messages were dropped because his key is not for them"
             );
         }
         if let Some(downlink) = &self.downlink

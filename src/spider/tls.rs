@@ -8,12 +8,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -29,10 +31,35 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Handshakes done but not yet taken. choice: more than a car will see at once.
 const ACCEPTED_ROOM: usize = 16;
 
-/// A server configuration and the fingerprint of its certificate.
+/// A certificate with its key, and its fingerprint.
 pub(super) struct Identity {
-    pub(super) config: Arc<ServerConfig>,
+    pub(super) key: Arc<CertifiedKey>,
     pub(super) sha256: String,
+}
+
+/// What is shown to whoever connects next. It can be another one than a moment ago.
+#[derive(Debug)]
+pub(super) struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl Shown {
+    /// Shows this from now on.
+    pub(super) fn new(identity: &Identity) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::clone(&identity.key))))
+    }
+
+    /// Shows this one instead. Who is connected stays so.
+    pub(super) fn replace(&self, identity: &Identity) {
+        // Whoever panicked in there has left one that is whole.
+        let mut key = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *key = Arc::clone(&identity.key);
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let key = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&key))
+    }
 }
 
 /// Why there is no certificate to serve with.
@@ -49,22 +76,29 @@ pub(super) fn from_pem(given: &Certificate) -> Result<Identity, IdentityError> {
     identity(chain, key).map_err(|err| named(&given.chain_file, &err).into())
 }
 
-/// A server that shows this chain.
+/// The identity of a chain and the key of its first certificate.
 pub(super) fn identity(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Identity, IdentityError> {
     let leaf = chain.first().ok_or("the file holds no certificate")?;
     let sha256 = Fingerprint::of(leaf).to_string();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+    let provider = rustls::crypto::ring::default_provider();
+    // Whether they belong together is looked at here, not when somebody connects.
+    let key = CertifiedKey::from_der(chain, key, &provider)?;
     Ok(Identity {
-        config: Arc::new(config),
+        key: Arc::new(key),
         sha256,
     })
+}
+
+/// A server that shows that.
+fn server(shown: Arc<Shown>) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(shown))
 }
 
 /// A connection whose handshake is done, and where it comes from.
@@ -79,11 +113,8 @@ pub(super) struct TlsListener {
 
 impl TlsListener {
     /// Starts accepting on a bound listener.
-    pub(super) fn new(
-        listener: TcpListener,
-        config: Arc<ServerConfig>,
-        doors: Doors,
-    ) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, shown: Arc<Shown>, doors: Doors) -> io::Result<Self> {
+        let config = Arc::new(server(shown).map_err(io::Error::other)?);
         let local = listener.local_addr()?;
         let (tx, accepted) = mpsc::channel(ACCEPTED_ROOM);
         let acceptor = tokio::spawn(accept_all(listener, TlsAcceptor::from(config), doors, tx));

@@ -23,6 +23,7 @@ use webrtc::data_channel::{DataChannel, RTCDataChannelInit, RTCDataChannelMessag
 
 use super::key_frames::{Asker, KeyFrames};
 use super::relay::{forward, lock};
+use crate::logic::rights::Right;
 use crate::logic::wire::{Incoming, Want, decode};
 
 /// Labels that carry commands upwards.
@@ -77,6 +78,11 @@ impl Meaning {
             Ok(Incoming::Motion(motion)) if motion.milli_steps > 0 => Self::Claims,
             _ => Self::Other,
         }
+    }
+
+    /// What somebody who sends it must have the right to.
+    pub(super) fn right(message: &[u8]) -> Right {
+        Right::needed(&decode(message))
     }
 
     /// Whether the sender drives.

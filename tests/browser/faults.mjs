@@ -8,12 +8,12 @@
 // A recorder looks after each painted frame of the page: green is never shown for news that is older than it may be. It runs in
 // the page's own thread after the page has drawn, so a slow machine cannot make it see what a driver would not.
 
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, until } from './harness/browser.mjs';
+import { programs } from './harness/program.mjs';
 import { serve } from './harness/server.mjs';
 
 const [binary, ...only] = process.argv.slice(2);
@@ -21,23 +21,9 @@ if (!binary) { console.error('usage: node faults.mjs PATH-TO-SPIDERCAR [CASE...]
 const [LIVE, STOPPED, STOP_LATCHED] = [1, 3, 4];
 const folder = mkdtempSync(join(tmpdir(), 'spidercar-faults-'));
 const log = join(folder, 'actuator.jsonl');
-const running = new Set();
+const { start, end, left } = programs(binary);
 const browser = await launch();
 let failures = 0;
-
-/** A process of the program; `said(pattern)` waits for a line of it. */
-function start(...args) {
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { text += data; });
-  running.add(child);
-  child.on('exit', () => running.delete(child));
-  child.said = (pattern) => until(`${pattern} from ${args[0]}`, () => {
-    if (child.exitCode !== null) throw new Error(`${args[0]} ended: ${text}`);
-    return text.match(pattern);
-  }, 20_000);
-  return child;
-}
 
 /** Runs in the page before its own code: what it claims against what it was told, after each frame it drew. */
 function recorder() {
@@ -135,8 +121,8 @@ async function check(name, what, options, body) {
   }
   if (made && process.env.SHOTS) await made.page.screenshot({ path: join(process.env.SHOTS, `fault-${name}.png`) }).catch(() => {});
   await made?.page.close();
-  for (const child of running) child.kill('SIGKILL');
-  await until('their ends', () => running.size === 0);
+  end();
+  await until('their ends', () => left() === 0);
 }
 
 await check('killed', 'a car that is killed is lost at once, and back on the same link', {}, async (it) => {
@@ -268,7 +254,7 @@ await check('foreign', 'a page of another site in the same browser opens no sock
   if (statuses.join() !== '200,421') throw new Error(`answers ${statuses}`);
 });
 
-for (const child of running) child.kill('SIGKILL');
+end();
 await browser.close();
 rmSync(folder, { recursive: true, force: true });
 process.exitCode = failures === 0 ? 0 : 1;

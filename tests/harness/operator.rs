@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use spidercar::app::clock;
 use spidercar::config::Trust;
+use spidercar::logic::seal::DriverSeal;
+use spidercar::logic::wire::decode;
 use spidercar::net::dial::{Address, Dial, DialEvent};
 use spidercar::net::subscribe::{OpenChannels, subscription};
 use spidercar::net::tls::client_config;
@@ -19,6 +21,9 @@ use super::{CHANNEL, Car, PATIENCE, until};
 
 /// The lease id that this operator drives with.
 pub const LEASE: u32 = 4711;
+
+/// What it proves by that it is this operator.
+pub const SECRET: u32 = 0xC0FF_EE00;
 
 /// States of the car in telemetry (EXTENSION.md).
 const LIVE: u64 = 1;
@@ -42,8 +47,13 @@ pub struct Operator {
     pub channels: OpenChannels,
     pub metrics: Arc<Mutex<Vec<String>>>,
     pub packets: Arc<AtomicU32>,
-    /// The lease id that it drives with.
+    /// The lease id that it drives with, and the secret of it.
     pub lease: u32,
+    pub secret: u32,
+    /// The car's own key: all that it says is sealed with it, once the car has answered a ping.
+    pub seal_key: Option<&'static str>,
+    /// All that it said, as it left.
+    pub said: Arc<Mutex<Vec<String>>>,
     seq: u32,
     tasks: JoinSet<()>,
 }
@@ -64,6 +74,7 @@ impl Operator {
             .await
             .map_err(|err| err.to_string())?;
         let address = Address {
+            key: None,
             url: url.to_owned(),
             path_and_query: format!("/live/ws/sub?channel={CHANNEL}&vcodec=h264{query}"),
             tls: Some(client_config(&Trust::Anything).map_err(|err| err.to_string())?),
@@ -76,6 +87,9 @@ impl Operator {
             metrics: Arc::default(),
             packets: Arc::default(),
             lease: LEASE,
+            secret: SECRET,
+            seal_key: None,
+            said: Arc::default(),
             seq: 0,
             tasks: JoinSet::new(),
         };
@@ -107,9 +121,23 @@ impl Operator {
 
     /// Sends text on a channel by label.
     pub async fn send(&self, label: &str, text: &str) {
+        let text = self.sealed(text).unwrap_or_else(|| text.to_owned());
+        self.said.lock().expect("not poisoned").push(text.clone());
         if let Some(channel) = self.channel(label) {
-            let _ = channel.send_text(text).await;
+            let _ = channel.send_text(&text).await;
         }
+    }
+
+    /// The text under seal; `None` without a key, before the car has said which life of it this is, and for what has none.
+    fn sealed(&self, text: &str) -> Option<String> {
+        let key = self.seal_key?;
+        let pong = self.newest("pong")?;
+        let car_ms = pong["car_us"].as_u64()? / 1000;
+        let seal = DriverSeal::new(key.as_bytes(), pong["epoch"].as_u64()?);
+        let seal = seal.seal(&decode(text.as_bytes()).ok()?, car_ms)?;
+        let digits = format!("{:032x}", u128::from_be_bytes(seal));
+        let open = text.strip_suffix("}}").expect("a group");
+        Some(format!(r#"{open},"car_ms":{car_ms},"seal":"{digits}"}}}}"#))
     }
 
     /// Sends a legacy motion.
@@ -124,11 +152,17 @@ impl Operator {
     /// Sends one `drive` of our extension.
     pub async fn drive(&mut self, throttle: i32, steering: i32) {
         self.seq += 1;
+        if self.seal_key.is_some() && self.seq.is_multiple_of(10) {
+            let id = self.seq;
+            self.send("stream", &format!(r#"{{"ping":{{"id":{id},"t_ms":1}}}}"#))
+                .await;
+        }
         let text = format!(
-            r#"{{"drive":{{"seq":{},"t_ms":{},"throttle":{throttle},"steering":{steering},"lease":{}}}}}"#,
+            r#"{{"drive":{{"seq":{},"t_ms":{},"throttle":{throttle},"steering":{steering},"lease":{},"secret":{}}}}}"#,
             self.seq,
             clock::now().as_micros() / 1000,
             self.lease,
+            self.secret,
         );
         let label = if self.channel("drive").is_some() {
             "drive"
@@ -142,10 +176,11 @@ impl Operator {
     pub async fn tune(&mut self, wheels_up: u8, output: u8, us: u32) {
         self.seq += 1;
         let text = format!(
-            r#"{{"calibrate":{{"seq":{},"t_ms":{},"lease":{},"wheels_up":{wheels_up},"output":{output},"us":{us}}}}}"#,
+            r#"{{"calibrate":{{"seq":{},"t_ms":{},"lease":{},"secret":{},"wheels_up":{wheels_up},"output":{output},"us":{us}}}}}"#,
             self.seq,
             clock::now().as_micros() / 1000,
             self.lease,
+            self.secret,
         );
         let label = if self.channel("drive").is_some() {
             "drive"
@@ -173,10 +208,11 @@ impl Operator {
         pulses["throttle_zero_us"] = throttle.into();
         pulses["steering_zero_us"] = steering.into();
         let text = format!(
-            r#"{{"calibration":{{"action":1,"seq":{},"t_ms":{},"lease":{},"pulses":{pulses}}}}}"#,
+            r#"{{"calibration":{{"action":1,"seq":{},"t_ms":{},"lease":{},"secret":{},"pulses":{pulses}}}}}"#,
             self.seq,
             clock::now().as_micros() / 1000,
             self.lease,
+            self.secret,
         );
         self.send("stream", &text).await;
         self.seq.into()
@@ -209,7 +245,10 @@ impl Operator {
 
     /// Says what it wants with the lease: 0 release, 1 take, 2 a hand-over.
     pub async fn want(&self, want: u8) {
-        let text = format!(r#"{{"lease":{{"id":{},"want":{want}}}}}"#, self.lease);
+        let text = format!(
+            r#"{{"lease":{{"id":{},"secret":{},"want":{want}}}}}"#,
+            self.lease, self.secret
+        );
         self.send("stream", &text).await;
     }
 
@@ -222,10 +261,20 @@ impl Operator {
         self.seq += 1;
         let t_ms = clock::now().as_micros() / 1000;
         let text = format!(
-            r#"{{"arm":{{"seq":{},"t_ms":{t_ms},"lease":{}}}}}"#,
-            self.seq, self.lease
+            r#"{{"arm":{{"seq":{},"t_ms":{t_ms},"lease":{},"secret":{}}}}}"#,
+            self.seq, self.lease, self.secret
         );
         self.send("stream", &text).await;
+    }
+
+    /// Waits until the car has answered a ping on `stream`: all that was said there before it has been heard, or dropped on its way.
+    pub async fn heard_so_far(&mut self) {
+        self.seq += 1;
+        let id = self.seq;
+        self.send("stream", &format!(r#"{{"ping":{{"id":{id},"t_ms":1}}}}"#))
+            .await;
+        let answered = || self.newest("pong").is_some_and(|pong| pong["id"] == id);
+        until("the answer to a ping", answered).await;
     }
 
     /// The newest `car` telemetry.
@@ -280,8 +329,10 @@ impl Operator {
 
     /// Reports what its page sees: the round trip, and the age of the picture.
     pub async fn sees(&self, rtt_ms: u32, age_ms: u32) {
-        let lease = self.lease;
-        let view = format!(r#"{{"view":{{"lease":{lease},"rtt_ms":{rtt_ms},"age_ms":{age_ms}}}}}"#);
+        let (lease, secret) = (self.lease, self.secret);
+        let view = format!(
+            r#"{{"view":{{"lease":{lease},"secret":{secret},"rtt_ms":{rtt_ms},"age_ms":{age_ms}}}}}"#
+        );
         self.send("stream", &view).await;
     }
 

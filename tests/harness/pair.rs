@@ -82,6 +82,7 @@ impl Party {
     ) -> Result<Self, DialError> {
         let feedback = Arc::clone(&peer.feedback);
         let address = Address {
+            key: None,
             url: url.to_owned(),
             path_and_query: format!("/live/ws/{path}"),
             tls: Some(client_config(&Trust::Anything).expect("no trust needed")),

@@ -24,6 +24,7 @@ use super::world::TICK_US;
 const NEUTRAL_BY_US: u64 = 250_000;
 const DRIFT_PPM: i64 = 1_000;
 const RELEARN_US: u64 = 5_000_000;
+const LEAP_US: i64 = 1_000_000;
 /// The oldest picture a driver may drive by, and how old it may be at most by what the car can know.
 const BLIND_US: u64 = 500_000;
 const BLIND_BY_US: u64 = 900_000;
@@ -67,9 +68,20 @@ fn drift(time: u64) -> i64 {
 
 impl Book {
     /// Whether something sent then and arrived now must be taken, or must be refused, by its age.
-    fn ages(&mut self, at: u64, t_ms: u64, allowed: i64) -> (bool, bool) {
+    fn ages(&mut self, at: u64, t_ms: u64, allowed: i64, drives: bool) -> (bool, bool) {
         let difference = difference(at, t_ms);
         let first_at = *self.first_at.get_or_insert(at);
+        // A driver whose clock leaps is not believed. What the car takes for his fastest is between low and high.
+        let leaps_from = |floor: Option<i64>, drift: i64| {
+            drives && floor.is_some_and(|floor| floor + drift - difference > LEAP_US)
+        };
+        if leaps_from(self.low, 0) {
+            return (false, true);
+        }
+        if leaps_from(self.high, drift(at - first_at)) {
+            self.low = self.low.map(|low| low.min(difference));
+            return (false, false);
+        }
         let low = self.low.map_or(difference, |low| low.min(difference));
         let high = self.high.map_or(difference, |high| high.min(difference));
         (self.low, self.high) = (Some(low), Some(high));
@@ -231,7 +243,7 @@ impl Oracle {
         {
             book.stands = None;
         }
-        self.judge_drive(held_by, step, accepted_before);
+        self.judge_drive(was, held_by, step, accepted_before);
         self.judge_change(held_by, step);
         self.sees_since_arm &= was.may_move();
         if let Some((at, view)) = self.view.take()
@@ -279,7 +291,7 @@ impl Oracle {
     }
 
     /// A command is taken if it must be, refused if it must be, and a refused one leaves no trace.
-    fn judge_drive(&mut self, held_by: LeaseId, step: &Step, accepted_before: u32) {
+    fn judge_drive(&mut self, was: State, held_by: LeaseId, step: &Step, accepted_before: u32) {
         let Some((at, drive)) = self.drive else {
             return;
         };
@@ -289,7 +301,8 @@ impl Oracle {
         let (fresh, stale) = if is_foreign || !is_new {
             (false, false)
         } else {
-            book.ages(at, drive.t_ms, self.command_age)
+            let drives = was.may_move() && held_by == drive.lease;
+            book.ages(at, drive.t_ms, self.command_age, drives)
         };
         let status = &step.status;
         let counted = status.accepted != accepted_before;

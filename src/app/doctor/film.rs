@@ -26,12 +26,14 @@ use crate::app::link::{LinkOptions, LinkParts};
 use crate::app::mailbox::Mailbox;
 use crate::app::outlet::{UNIT_ROOM, carry};
 use crate::app::stages::Stage;
-use crate::app::{Fatal, Role, address, link, parts, peer_options, runtime, spider_options, video};
+use crate::app::{
+    Fatal, Role, address, link, own_spider_options, parts, peer_options, runtime, video,
+};
 use crate::cli::Exit;
 use crate::config::{Config, IcePolicy, SpiderUrl};
 use crate::logic::spread::Figures;
 use crate::logic::wire::Video;
-use crate::spider::{Faults, Spider};
+use crate::spider::Spider;
 
 /// How long the first picture may take. choice: a camera that is opened, fails and is opened again needs five seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -73,7 +75,7 @@ async fn measure(
     length: Duration,
     stop: &Arc<AtomicBool>,
 ) -> Result<Lines, Fatal> {
-    let spider = Spider::start(spider_options(config, Faults::default())).await?;
+    let spider = Spider::start(own_spider_options(config)).await?;
     let board = Board::at_rest(config);
     let (units, mut carried) = mpsc::channel(UNIT_ROOM);
     let made = video::VideoParts {
@@ -90,6 +92,7 @@ async fn measure(
         gather_limit: config.ice.gather,
         bitrate: config.spider.bitrate,
         silence: None,
+        seals: None,
     });
     let (outlet, watched) = watch::channel(None);
     let linked = LinkParts {

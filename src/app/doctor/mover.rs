@@ -56,7 +56,7 @@ impl<'a> Mover<'a> {
             .update(|intent, _| intent.set_link(now, true));
         Self {
             chassis,
-            lease: LeaseId::new(rand::random::<u32>() | 1),
+            lease: LeaseId::with_secret(rand::random::<u32>() | 1, rand::random()),
             seq: 0,
             esc_arming,
         }

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::{Message, neutral_of, victim};
-use crate::app::run::AskedToStop;
+use crate::app::asked::AskedToStop;
 use crate::app::{Fatal, clock, neutral, runtime};
 use crate::cli::Exit;
 use crate::cli::commands::WHEN_STDIN_ENDS;

@@ -31,6 +31,15 @@ impl Meaning<'_> {
         let ktime = self.parsed(Id::SpiderKtime, query_word).map(some_text);
         let vcodec = self.parsed(Id::SpiderVcodec, query_word).map(some_text);
         let trust = self.trust(url.as_ref().ok());
+        let seal_key = self.seal_key(Id::SpiderSealKeyFile);
+        let calibrate_seal_key = self.seal_key(Id::SpiderCalibrateSealKeyFile);
+        if let (Ok(None), Ok(Some(_))) = (&seal_key, &calibrate_seal_key) {
+            self.clash(
+                Id::SpiderCalibrateSealKeyFile,
+                Id::SpiderSealKeyFile,
+                "without the drivers' key no command needs a seal: make one, too",
+            );
+        }
         if let (Ok(url), Ok(channel)) = (&url, &channel) {
             self.own_channel(url, channel);
         }
@@ -41,7 +50,26 @@ impl Meaning<'_> {
             ktime: ktime?,
             vcodec: vcodec?,
             trust: trust?,
+            seal_key: seal_key?,
+            calibrate_seal_key: calibrate_seal_key?,
         })
+    }
+
+    /// A key that is tried out in peace by whoever has seen what it sealed, so it must be long.
+    fn seal_key(&mut self, id: Id) -> Found<Option<Secret>> {
+        // choice: 20 characters of a generator that draws from 32 are 100 bits.
+        const SHORTEST: usize = 20;
+        let key = self.key(id)?;
+        match key {
+            Some(key) if key.expose().chars().count() < SHORTEST => {
+                let words = format!(
+                    "the key in it is shorter than {SHORTEST} characters, and a Spider can guess at it undisturbed: \
+                     `spidercar key FILE` makes a good one"
+                );
+                self.accept(id, Err::<Option<Secret>, _>(words))
+            }
+            key => Ok(key),
+        }
     }
 
     /// Everybody has the example's channel, so a car that publishes on it at a Spider for others is anybody's. Who watches may
@@ -119,10 +147,9 @@ impl Meaning<'_> {
                 "has a meaning only without a certificate of yours",
             );
         }
-        let driver_key = self.optional(Id::LocalDriverKeyFile, |meaning, path| {
-            let key = secret_file(path, meaning.outside).and_then(fit_for_use);
-            meaning.accept(Id::LocalDriverKeyFile, key)
-        });
+        let driver_key = self.key(Id::LocalDriverKeyFile);
+        let others = KEYS.map(|id| (id, self.key(id)));
+        self.each_its_own(&driver_key, &others);
         if let (Ok(listen), Ok(None)) = (&listen, &driver_key)
             && !listen.is_loopback()
         {
@@ -143,6 +170,7 @@ impl Meaning<'_> {
                 "two servers cannot share a port",
             );
         }
+        let [(_, watch_key), (_, calibrate_key), (_, publish_key)] = others;
         Ok(Local {
             listen: listen?,
             port: port?,
@@ -150,7 +178,55 @@ impl Meaning<'_> {
             certificate: certificate?,
             identity_file: identity_file?,
             driver_key: driver_key?,
+            watch_key: watch_key?,
+            calibrate_key: calibrate_key?,
+            publish_key: publish_key?,
         })
+    }
+
+    /// What a file holds that somebody has to show.
+    fn key(&mut self, id: Id) -> Found<Option<Secret>> {
+        self.optional(id, |meaning, path| {
+            let key = secret_file(path, meaning.outside).and_then(fit_for_use);
+            meaning.accept(id, key)
+        })
+    }
+
+    /// A key that is the same as another one gives the rights of both; and where everybody may drive, no other key means anything
+    /// to viewers. (A publisher's is for a Spider elsewhere, too.)
+    fn each_its_own(
+        &mut self,
+        driver_key: &Found<Option<Secret>>,
+        others: &[(Id, Found<Option<Secret>>)],
+    ) {
+        let first = [(Id::LocalDriverKeyFile, driver_key)];
+        let rest = others.iter().map(|(id, key)| (*id, key));
+        let given: Vec<(Id, &Secret)> = first
+            .into_iter()
+            .chain(rest)
+            .filter_map(|(id, key)| Some((id, key.as_ref().ok()?.as_ref()?)))
+            .collect();
+        for (at, (id, key)) in given.iter().enumerate() {
+            let same = given
+                .iter()
+                .take(at)
+                .find(|(_, other)| other.matches(key.expose()));
+            if let Some((other, _)) = same {
+                self.clash(
+                    *id,
+                    *other,
+                    "the same key is in both files: make one for each",
+                );
+            }
+        }
+        let for_viewers = given.iter().find(|(id, _)| *id != Id::LocalPublishKeyFile);
+        if let (Ok(None), Some((id, _))) = (driver_key, for_viewers) {
+            self.clash(
+                *id,
+                Id::LocalDriverKeyFile,
+                "without a driver key everybody may drive: make one, too",
+            );
+        }
     }
 
     fn certificate(&mut self) -> Found<Option<Certificate>> {
@@ -257,7 +333,14 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// A driver key that cannot be guessed in an afternoon, and that gets through an address whatever its characters are.
+/// The keys beside the driver's.
+const KEYS: [Id; 3] = [
+    Id::LocalWatchKeyFile,
+    Id::LocalCalibrateKeyFile,
+    Id::LocalPublishKeyFile,
+];
+
+/// A key that cannot be guessed in an afternoon, and that gets through an address whatever its characters are.
 fn fit_for_use(key: Secret) -> Result<Secret, String> {
     // choice: short keys fall to guessing over a LAN; `openssl rand -hex 16` makes a good one.
     const SHORTEST: usize = 8;

@@ -5,6 +5,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 mod eyes;
+mod keys;
 mod outputs;
 
 use super::*;

@@ -63,12 +63,16 @@ fn holds_a_secret(name: &str) -> bool {
     // choice: the names under which people have put passwords into other programs' files.
     const NAMES: &[&str] = &[
         "credential",
+        "calibrate_key",
         "driver_key",
         "pass",
         "passwd",
         "password",
+        "publish_key",
+        "seal_key",
         "secret",
         "token",
+        "watch_key",
     ];
     NAMES.contains(&name.to_ascii_lowercase().as_str())
 }

@@ -1,7 +1,7 @@
 //! An [`Intent`] as plain words and back, so that a slot of atomics can carry it between threads.
 //!
 //! ```text
-//!   word   0 ┌ n ┐┌ seq ┐   1 ┌──── at ────┐   2 ┌─── t_ms ───┐   3 ┌ throttle ┐┌ steering ┐   …  35
+//!   word   0 ┌ n ┐┌ seq ┐   1 ┌──── at ────┐   2 ┌─── t_ms ───┐   3 ┌ throttle ┐┌ steering ┐   …  39
 //! ```
 //!
 //! Promises: those of [`Intent`]: any words make one, and its own make the same.
@@ -15,7 +15,7 @@ use crate::logic::wire::{
 };
 
 /// Words that an [`Intent`] takes.
-pub const INTENT_WORDS: usize = 36;
+pub const INTENT_WORDS: usize = 40;
 
 impl Intent {
     /// The intent as words, for a slot that is shared between threads.
@@ -44,25 +44,29 @@ impl Intent {
                 i32::from(drive.value.throttle.get()).cast_unsigned(),
                 i32::from(drive.value.steering.get()).cast_unsigned(),
             ),
-            pair(drive.value.lease.get(), tune_code(drive.value.tune)),
+            drive.value.lease.word(),
+            u64::from(tune_code(drive.value.tune)),
             pair(arm.n, arm.value.seq.get()),
             arm.at.as_micros(),
             arm.value.t_ms,
-            pair(arm.value.lease.get(), 0),
+            arm.value.lease.word(),
             pair(stop.n, 0),
             stop.at.as_micros(),
-            pair(lease.n, lease.value.id.get()),
+            pair(lease.n, u32::from(lease.value.want.code())),
             lease.at.as_micros(),
-            u64::from(lease.value.want.code()),
-            pair(ask.n, ask.value.get()),
+            lease.value.id.word(),
+            pair(ask.n, 0),
             ask.at.as_micros(),
-            pair(view.n, view.value.lease.get()),
+            ask.value.word(),
+            pair(view.n, 0),
             view.at.as_micros(),
+            view.value.lease.word(),
             pair(view.value.rtt_ms, view.value.age_ms),
             pair(calibration.n, calibration.value.seq.get()),
             calibration.at.as_micros(),
             calibration.value.t_ms,
-            pair(calibration.value.lease.get(), change),
+            calibration.value.lease.word(),
+            u64::from(change),
             change_first,
             change_second,
             pair(legacy_throttle.n, legacy_throttle.value.forwards),
@@ -93,24 +97,28 @@ impl Intent {
             drive_t,
             drive_command,
             drive_lease,
+            drive_tune,
             arm_n_seq,
             arm_at,
             arm_t,
             arm_lease,
             stop_n,
             stop_at,
-            lease_n_id,
+            lease_n_want,
             lease_at,
-            lease_want,
-            ask_n_id,
+            lease_id,
+            ask_n,
             ask_at,
-            view_n_lease,
+            ask_id,
+            view_n,
             view_at,
+            view_lease,
             view_rtt_age,
             change_n_seq,
             change_at,
             change_t,
-            change_lease_kind,
+            change_lease,
+            change_kind,
             change_first,
             change_second,
             throttle_n_forwards,
@@ -135,8 +143,8 @@ impl Intent {
                     t_ms: drive_t,
                     throttle: Throttle::saturating(high(drive_command).cast_signed()),
                     steering: Steering::saturating(low(drive_command).cast_signed()),
-                    lease: LeaseId::new(high(drive_lease)),
-                    tune: tune_of(low(drive_lease)),
+                    lease: LeaseId::from_word(drive_lease),
+                    tune: tune_of(low(drive_tune)),
                 },
             },
             arm: Slot {
@@ -145,7 +153,7 @@ impl Intent {
                 value: ArmCommand {
                     seq: Seq::new(low(arm_n_seq)),
                     t_ms: arm_t,
-                    lease: LeaseId::new(high(arm_lease)),
+                    lease: LeaseId::from_word(arm_lease),
                 },
             },
             stop: Slot {
@@ -154,26 +162,26 @@ impl Intent {
                 value: (),
             },
             lease: Slot {
-                n: high(lease_n_id),
+                n: high(lease_n_want),
                 at: at(lease_at),
                 value: LeaseCommand {
-                    id: LeaseId::new(low(lease_n_id)),
-                    want: u8::try_from(lease_want)
+                    id: LeaseId::from_word(lease_id),
+                    want: u8::try_from(low(lease_n_want))
                         .ok()
                         .and_then(Want::from_code)
                         .unwrap_or_default(),
                 },
             },
             ask: Slot {
-                n: high(ask_n_id),
+                n: high(ask_n),
                 at: at(ask_at),
-                value: LeaseId::new(low(ask_n_id)),
+                value: LeaseId::from_word(ask_id),
             },
             view: Slot {
-                n: high(view_n_lease),
+                n: high(view_n),
                 at: at(view_at),
                 value: ViewReport {
-                    lease: LeaseId::new(low(view_n_lease)),
+                    lease: LeaseId::from_word(view_lease),
                     rtt_ms: high(view_rtt_age),
                     age_ms: low(view_rtt_age),
                 },
@@ -184,8 +192,8 @@ impl Intent {
                 value: CalibrationCommand {
                     seq: Seq::new(low(change_n_seq)),
                     t_ms: change_t,
-                    lease: LeaseId::new(high(change_lease_kind)),
-                    change: change_of(low(change_lease_kind), [change_first, change_second]),
+                    lease: LeaseId::from_word(change_lease),
+                    change: change_of(low(change_kind), [change_first, change_second]),
                 },
             },
             legacy_throttle: Slot {

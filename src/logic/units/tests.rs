@@ -25,6 +25,28 @@ fn uptime_saturates_at_both_ends() {
 }
 
 #[test]
+fn a_lease_id_is_a_number_for_all_and_a_secret_for_one() {
+    let ann = LeaseId::with_secret(7, u32::MAX);
+    assert_eq!((ann.get(), ann.secret()), (7, u32::MAX));
+    assert_eq!(LeaseId::from_word(ann.word()), ann);
+    for other in [
+        LeaseId::new(7),
+        LeaseId::with_secret(7, 1),
+        LeaseId::with_secret(8, u32::MAX),
+    ] {
+        assert_ne!(ann, other);
+    }
+    let nobody = [
+        LeaseId::new(0),
+        LeaseId::with_secret(0, 9),
+        LeaseId::from_word(9 << 32),
+    ];
+    assert_eq!(nobody, [LeaseId::NONE; 3]);
+    let printed = format!("{ann:?}");
+    assert_eq!(printed, "LeaseId(7)", "a secret is not printed");
+}
+
+#[test]
 fn a_permille_is_within_full_scale_or_is_none() {
     for value in -1000..=1000 {
         assert_eq!(i32::from(Throttle::new(value).unwrap().get()), value);

@@ -12,7 +12,7 @@ use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle, Uptime};
 use crate::logic::wire::Pulses;
 
 /// Words that a [`Status`] takes.
-pub const STATUS_WORDS: usize = 13;
+pub const STATUS_WORDS: usize = 15;
 
 /// The vehicle after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +83,22 @@ impl Status {
                 u16::from(self.link_up),
             ]),
             join16([setpoint_throttle, setpoint_steering, throttle, steering]),
-            join32(self.holder.get(), self.seq.get()),
+            self.holder.word(),
             // Time zero is when the machine booted: nothing was accepted then.
             self.accepted_at.map_or(0, Uptime::as_micros),
             join32(self.accepted, self.late),
             join32(self.replayed, self.foreign),
             join32(self.malformed, self.unknown),
-            join32(u32::from(self.limit.get().unsigned_abs()), self.asker.get()),
+            join32(u32::from(self.limit.get().unsigned_abs()), self.seq.get()),
+            self.asker.word(),
             join16([
                 bits(calibration_flags),
                 calibration.answer.code().into(),
                 calibration.max_speed.unwrap_or(0), // no tick at all is no pulse, so it is free to say "none"
                 0,
             ]),
-            join32(calibration.seq.get(), calibration.lease.get()),
+            u64::from(calibration.seq.get()),
+            calibration.lease.word(),
             join32(calibration.changes, calibration.tell),
             throttle_pulses,
             steering_pulses,
@@ -109,27 +111,28 @@ impl Status {
         let [
             modes,
             outputs,
-            ids,
+            holder,
             accepted_at,
             accepted_late,
             replayed_foreign,
             malformed_unknown,
-            limit_asker,
+            limit_seq,
+            asker,
             calibration_modes,
-            calibration_ids,
+            calibration_seq,
+            calibration_lease,
             changes_tell,
             throttle_pulses,
             steering_pulses,
         ] = *words;
         let [state, cause, refusals, link_up] = split16(modes);
         let [setpoint_throttle, setpoint_steering, throttle, steering] = split16(outputs);
-        let [holder, seq] = split32(ids);
         let [accepted, late] = split32(accepted_late);
         let [replayed, foreign] = split32(replayed_foreign);
         let [malformed, unknown] = split32(malformed_unknown);
-        let [limit, asker] = split32(limit_asker);
+        let [limit, seq] = split32(limit_seq);
         let [calibration_flags, answer, max_speed, _] = split16(calibration_modes);
-        let [calibration_seq, calibration_lease] = split32(calibration_ids);
+        let [_, calibration_seq] = split32(calibration_seq);
         let [changes, tell] = split32(changes_tell);
         Self {
             state: u8::try_from(state)
@@ -147,12 +150,12 @@ impl Status {
             },
             throttle: Throttle::saturating(throttle.cast_signed().into()),
             steering: Steering::saturating(steering.cast_signed().into()),
-            holder: LeaseId::new(holder),
+            holder: LeaseId::from_word(holder),
             seq: Seq::new(seq),
             accepted_at: (accepted_at != 0).then(|| Uptime::from_micros(accepted_at)),
             link_up: link_up == 1,
             limit: Throttle::saturating(i32::try_from(limit).unwrap_or(i32::MAX)),
-            asker: LeaseId::new(asker),
+            asker: LeaseId::from_word(asker),
             accepted,
             late,
             replayed,
@@ -173,7 +176,7 @@ impl Status {
                     .and_then(Answer::from_code)
                     .unwrap_or_default(),
                 seq: Seq::new(calibration_seq),
-                lease: LeaseId::new(calibration_lease),
+                lease: LeaseId::from_word(calibration_lease),
                 max_speed: (max_speed != 0).then_some(max_speed),
                 tell,
                 changes,

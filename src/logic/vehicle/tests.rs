@@ -9,6 +9,7 @@ use crate::logic::wire::{
 };
 
 mod calibration;
+mod secret;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

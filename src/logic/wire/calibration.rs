@@ -20,7 +20,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DriveCommand, Incoming, Reject, fields, integer, sender_ms};
+use super::{DriveCommand, Incoming, Reject, fields, integer, lease_id, sender_ms};
 use crate::logic::json::Fields;
 use crate::logic::units::{LeaseId, PulseWidth, Seq, Steering, Throttle};
 
@@ -86,6 +86,21 @@ pub struct Pulses {
 }
 
 impl Pulses {
+    /// All of them in the order in which they are declared.
+    #[must_use]
+    pub const fn in_order(&self) -> [u16; 8] {
+        [
+            self.throttle_min_us,
+            self.throttle_zero_us,
+            self.forward_zero_us,
+            self.throttle_max_us,
+            self.steering_min_us,
+            self.steering_zero_us,
+            self.steering_max_us,
+            self.brake_us,
+        ]
+    }
+
     /// The pulses as words, for a slot that is shared between threads.
     #[must_use]
     pub fn to_words(&self) -> [u64; 2] {
@@ -197,7 +212,7 @@ pub(super) fn calibrate(message: &Fields<'_>) -> Result<DriveCommand, Reject> {
         t_ms: sender_ms(message)?,
         throttle: Throttle::ZERO,
         steering: Steering::ZERO,
-        lease: LeaseId::new(integer(message.get("lease")?)?),
+        lease: lease_id(message, "lease")?,
         tune: tune.filter(|_| wheels_up == 1),
     })
 }
@@ -217,7 +232,7 @@ pub(super) fn calibration(message: &Fields<'_>) -> Result<Incoming, Reject> {
     Ok(Incoming::Calibration(CalibrationCommand {
         seq: Seq::new(integer(message.get("seq")?)?),
         t_ms: sender_ms(message)?,
-        lease: LeaseId::new(integer(message.get("lease")?)?),
+        lease: lease_id(message, "lease")?,
         change,
     }))
 }

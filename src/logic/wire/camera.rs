@@ -7,13 +7,12 @@
 //!
 //! Promises: what it returns is in the dial's range. Knows nothing of: who may say it; which dials a camera has.
 
-use super::{Reject, integer};
+use super::{Reject, integer, lease_id};
 use crate::logic::camera::{CameraCommand, CameraWish, Dial, View};
 use crate::logic::json::{Fields, Value};
-use crate::logic::units::LeaseId;
 
 pub(super) fn camera(fields: &Fields<'_>) -> Result<CameraCommand, Reject> {
-    let lease = LeaseId::new(integer(fields.get("lease")?)?);
+    let lease = lease_id(fields, "lease")?;
     let Value::Text(key) = fields.get("key")? else {
         return Err(Reject::UnknownKey);
     };

@@ -13,6 +13,8 @@ use core::fmt::Write as _;
 use serde::Serialize;
 
 use super::CalibrationReport;
+use super::sealing::in_digits;
+use crate::logic::seal::SEAL_BYTES;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,12 @@ pub struct Pong {
     pub t_ms: u64,
     /// The car's monotonic clock when it answered, in microseconds.
     pub car_us: u64,
+    /// What a car whose drivers have its key calls this life of its: a random number below 2^53.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// Its seal over all of that ([`crate::logic::seal`]).
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_digits")]
+    pub seal: Option<[u8; SEAL_BYTES]>,
 }
 
 /// All that the car tells its viewers about itself, several times a second.

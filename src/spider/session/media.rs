@@ -14,6 +14,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage}
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::{Role, Session};
+use crate::logic::rights::Rights;
 use crate::peer::Feedback;
 use crate::spider::ceiling::{self, Ceiling};
 use crate::spider::channel::Channel;
@@ -56,6 +57,7 @@ impl Session {
         let hub = Arc::clone(&self.channel);
         let role = self.request.role;
         let downlink = self.downlink.clone();
+        let rights = self.request.rights;
         let deaf = label == DRIVE_LABEL && self.options.faults.has(Fault::DropDrive);
         self.tasks.spawn(async move {
             let mut ahead = None;
@@ -73,8 +75,13 @@ impl Session {
                         Role::Subscriber if deaf => {} // rule 16
                         Role::Publisher if label == METRIC_LABEL => hub.metric(&message).await,
                         Role::Subscriber if COMMAND_LABELS.contains(&label.as_str()) => {
-                            ahead =
-                                command(&hub, downlink.as_deref(), &channel, &label, message).await;
+                            let from = Sender {
+                                channel: &channel,
+                                label: &label,
+                                rights,
+                                downlink: downlink.as_deref(),
+                            };
+                            ahead = command(&hub, &from, message).await;
                         }
                         Role::Publisher | Role::Subscriber => {}
                     },
@@ -209,17 +216,36 @@ async fn hold_to_path(feedback: Arc<Feedback>, track: Arc<dyn TrackRemote>, ssrc
     }
 }
 
-/// Relays a viewer's message. Of drive commands that are ready at once only the newest is passed on, so that a stall on the
+/// Whose message it is, and on which channel it came.
+struct Sender<'a> {
+    channel: &'a Arc<dyn DataChannel>,
+    label: &'a str,
+    rights: Rights,
+    downlink: Option<&'a Downlink>,
+}
+
+/// Relays a viewer's message, if he has the right that it takes. Of drive commands that are ready at once only the newest is passed on, so that a stall on the
 /// viewer's way does not become a burst; what was read ahead and is no such command is returned.
 async fn command(
     hub: &Channel,
-    downlink: Option<&Downlink>,
-    channel: &Arc<dyn DataChannel>,
-    label: &str,
+    from: &Sender<'_>,
     mut message: RTCDataChannelMessage,
 ) -> Option<DataChannelEvent> {
+    let Sender {
+        channel,
+        label,
+        rights,
+        downlink,
+    } = *from;
     if let Some(downlink) = downlink {
         downlink.heard();
+    }
+    let needed = Meaning::right(&message.data);
+    if !rights.has(needed) {
+        if let Some(downlink) = downlink {
+            downlink.overstepped(needed, rights);
+        }
+        return None;
     }
     let uplink = hub.uplink();
     let mut meaning = Meaning::of(&message.data);
@@ -228,7 +254,8 @@ async fn command(
     while matches!(meaning, Meaning::Drive { .. }) {
         match channel.poll().now_or_never().flatten() {
             Some(DataChannelEvent::OnMessage(next))
-                if meaning.is_superseded_by(Meaning::of(&next.data)) =>
+                if meaning.is_superseded_by(Meaning::of(&next.data))
+                    && rights.has(Meaning::right(&next.data)) =>
             {
                 meaning = Meaning::of(&next.data);
                 drives |= meaning.is_drivers();

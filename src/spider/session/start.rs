@@ -164,6 +164,7 @@ impl Session {
             },
             codecs: codec.into_iter().collect(),
             answers_passively: is_in_legacy_dialect(offer),
+            reach: request.reach,
         };
         let peer = build(peer_options).await.map_err(log_as("no peer"))?;
         let mut session = Self {

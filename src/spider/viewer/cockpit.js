@@ -15,13 +15,14 @@ import { createDrawer } from './drawer.js';
 import { createEye } from './eye.js';
 import { compare, readStats } from './figures.js';
 import { createHand } from './hand.js';
-import { createHelm, newLease } from './helm.js';
+import { createHelm, newDriver } from './helm.js';
 import { createLaps } from './laps.js';
 import { createLateness } from './lateness.js';
 import { createFrameMeter } from './latency.js';
 import { createPictureAge } from './picture_age.js';
 import { createPilot } from './pilot.js';
 import { createPinger } from './pinger.js';
+import { createSeal } from './seal.js';
 import { createRoute } from './route.js';
 import { createStaleness } from './staleness.js';
 import { createTestSurface } from './surface.js';
@@ -33,6 +34,8 @@ import { createWorkshop } from './workshop.js';
 const TICK_MS = 20;
 /** choice: often at first, so that the clock is good when the first frame is; then once a second. */
 const PING_MS = 1000;
+/** What is sealed carries the car's clock of the last answer, and counts for two seconds. choice: eight answers. */
+const SEALED_PING_MS = 250;
 /** choice: five times within the second after which an old report counts against the driver. */
 const REPORT_MS = 200;
 const FIRST_PINGS_MS = [0, 60, 120, 250, 500];
@@ -46,8 +49,8 @@ const SHOWS_CAMERA = 1;
 const [PONG, FRAME] = ['pong', 'frame'];
 const LIMIT_KEY = 'spidercar.limit';
 
-/** `makeLink(on)` gives the link; `stamp` is stamp.js. Returns the test surface. */
-export function startCockpit({ window, makeLink, stamp }) {
+/** `makeLink(on)` gives the link; `stamp` is stamp.js; `carKey` the car's own key, if the page came with it. Returns the test surface. */
+export function startCockpit({ window, makeLink, stamp, carKey = '' }) {
   const { document, performance } = window;
   const now = () => performance.now();
   const at = (id) => document.getElementById(id);
@@ -71,6 +74,8 @@ export function startCockpit({ window, makeLink, stamp }) {
   const seen = createStaleness();
   const lateness = createLateness();
   const route = createRoute();
+  const seal = createSeal();
+  seal.setKey(carKey);
   const clock = createClock();
   const pictureAge = createPictureAge(clock);
   const lastCar = () => seen.look(now()).last('car');
@@ -79,13 +84,18 @@ export function startCockpit({ window, makeLink, stamp }) {
   const drawer = createDrawer(document);
   const link = makeLink({ status: linkChanged, message: heard, stream: play, channel: channelChanged });
   // Commands take `drive` only while the car hears what is said there.
-  const routed = { ...link, isOpen: (label) => link.isOpen(label) && (label !== 'drive' || route.trusts()) };
-  const helm = createHelm({ link: routed, pilot, now, lease: newLease() });
+  const routed = {
+    ...link,
+    isOpen: (label) => link.isOpen(label) && (label !== 'drive' || route.trusts()),
+    may: (right) => link.may(right) && seal.lacks() === '',
+  };
+  const driver = newDriver(seal.over);
+  const helm = createHelm({ link: routed, pilot, now, driver });
   const bench = createBench({ helm, now });
-  const pinger = createPinger({ link, clock, route, now });
+  const pinger = createPinger({ link, clock, route, seal, now });
   const courtesy = createCourtesy({ lease: helm.lease, give, now });
   const workshop = createWorkshop(document, bench);
-  const eye = createEye({ document, link, lease: helm.view().lease, isMine: () => lastCar()?.lease === helm.lease });
+  const eye = createEye({ document, link, driver, isMine: () => lastCar()?.lease === helm.lease });
   const meter = createFrameMeter({
     video, clock, now, canvas: document.createElement('canvas'), VideoFrame: window.VideoFrame,
     readStamp: stamp.readStamp, regionOf: stamp.regionOf, onFrame: painted, onStamp: pictureAge.stamp,
@@ -97,6 +107,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       seen.forget('car', 'board', 'path', 'pong', 'figures');
       hasStream = status.phase === 'connecting' && hasStream;
       route.reset();
+      seal.reset();
       lateness.heard(null, now());
       helm.heard(null);
       bench.car(null);
@@ -223,7 +234,8 @@ export function startCockpit({ window, makeLink, stamp }) {
   at('key-button').addEventListener('click', () => drawer.askKey());
   at('key-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    link.setKey(at('key').value.trim()); // As the car reads its file; a blank comes along with a paste.
+    seal.setKey(at('car-key').value.trim() || carKey);
+    link.setKey(at('key').value.trim() || link.key()); // As the car reads its file; a blank comes along with a paste.
     drawer.close();
   });
 
@@ -255,7 +267,7 @@ export function startCockpit({ window, makeLink, stamp }) {
       figures: { ...look.now('figures'), rttMs: look.now('pong') === PONG ? clock.rttMs() : NaN },
       latencies: meter.ages(), latencyTotal: frames.dated || frames.timed, pixelRatio: window.devicePixelRatio || 1,
       clockErrorMs: clock.errorMs(), openChannels: [...opened.keys()], commandsOn: route.trusts() && link.isOpen('drive') ? 'drive' : 'stream',
-      calibrating: bench.view().open, hand: hand?.view(),
+      calibrating: bench.view().open, hand: hand?.view(), lacks: link.may('drive') ? seal.lacks() : '',
     };
   }
 
@@ -301,7 +313,12 @@ export function startCockpit({ window, makeLink, stamp }) {
 
   setLimit();
   window.setInterval(() => { hand.tick(); bench.tick(); helm.tick(); }, TICK_MS);
-  window.setInterval(() => { if (document.visibilityState === 'visible') pinger.ping(); }, PING_MS);
+  let beats = 0;
+  window.setInterval(() => {
+    beats += 1;
+    const due = seal.hasKey() || beats % (PING_MS / SEALED_PING_MS) === 0;
+    if (due && document.visibilityState === 'visible') pinger.ping();
+  }, SEALED_PING_MS);
   window.setInterval(report, REPORT_MS);
   window.setInterval(() => { takeFigures().catch(() => seen.forget('figures')); }, STATS_MS);
   link.start();

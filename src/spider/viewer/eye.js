@@ -14,7 +14,7 @@ const NEXT = new Map([[View.AUTO, View.REAR], [View.REAR, View.FRONT], [View.FRO
 const WORDS = new Map([[View.AUTO, 'auto'], [View.REAR, 'rear'], [View.FRONT, 'front']]);
 
 /** `isMine()` says whether this page drives. */
-export function createEye({ document, link, lease, isMine }) {
+export function createEye({ document, link, driver, isMine }) {
   const button = document.getElementById('eye');
   const word = document.getElementById('eye-word');
   const badge = document.getElementById('rear');
@@ -29,7 +29,7 @@ export function createEye({ document, link, lease, isMine }) {
   function next() {
     if (!hasTwo || !isMine()) return;
     const wanted = NEXT.get(view);
-    if (!link.send('stream', encode.camera({ lease, key: 'view', value: wanted }))) return;
+    if (!link.send('stream', encode.camera({ ...driver, key: 'view', value: wanted }))) return;
     view = wanted;
     show();
   }

@@ -38,10 +38,16 @@ const KEEP_INPUTS = 512;
 
 const NEUTRAL = Object.freeze({ throttle: 0, steering: 0 });
 
-/** A lease id: random, never 0 (which means none). */
-export const newLease = (random = Math.random) => 1 + Math.floor(random() * 0xffff_fffe);
+/** 32 bits that nobody can guess. Unlike the rest of the browser's cryptography it is there on a page without TLS, too. */
+const random32 = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
-export function createHelm({ link, pilot, now, lease }) {
+/** Who we are to the car: `lease`, which all may see, never 0 (which means nobody), and `secret`, which goes to the car alone. What it
+ * says is sealed with `seal` (seal.js), if there is one. */
+export const newDriver = (seal = undefined, random = random32) => Object.freeze({ lease: random() || 1, secret: random() || 1, seal });
+
+/** `driver` is that of newDriver. */
+export function createHelm({ link, pilot, now, driver }) {
+  const { lease } = driver;
   let seq = 0;
   let car = null;
   let wish = null; // {kind: 'arm' | 'stop' | 'ask', until, next}
@@ -63,6 +69,9 @@ export function createHelm({ link, pilot, now, lease }) {
   const isWatching = () => car !== null && car.lease !== 0 && car.lease !== lease;
   const isLatched = () => car !== null && !carMoves() && (car.refusals & Refusal.STOP_LATCHED) !== 0;
 
+  /** Whether our key is for driving; it is not known before the Spider has said so. */
+  const mayDrive = () => link.may?.('drive') ?? true;
+
   // Commands go on `drive` if it is there, else on `stream`; never on both.
   const send = (text) => link.send(link.isOpen('drive') ? 'drive' : 'stream', text);
   const take = () => { seq = nextSeq(seq); return seq; };
@@ -70,19 +79,19 @@ export function createHelm({ link, pilot, now, lease }) {
   function sendDrive(demand, at) {
     asked = demand;
     drivenAt = at;
-    if (isWatching()) return;
+    if (isWatching() || !mayDrive()) return;
     if (tune !== null && isDriving()) {
-      if (send(encode.calibrate({ seq: take(), now: at, lease, ...tune }))) sent.calibrate += 1;
+      if (send(encode.calibrate({ seq: take(), now: at, ...driver, ...tune }))) sent.calibrate += 1;
       return;
     }
     const neutral = demand.throttle === 0 && demand.steering === 0;
-    if (send(encode.drive({ seq: take(), now: at, ...demand, lease }))) sent[neutral ? 'neutral' : 'drive'] += 1;
+    if (send(encode.drive({ seq: take(), now: at, ...demand, ...driver }))) sent[neutral ? 'neutral' : 'drive'] += 1;
   }
 
   function sendArm(at) {
-    send(encode.lease({ id: lease, want: Want.TAKE }));
+    send(encode.lease({ ...driver, want: Want.TAKE }));
     sendDrive(NEUTRAL, at);
-    if (send(encode.arm({ seq: take(), now: at, lease }))) sent.arm += 1;
+    if (send(encode.arm({ seq: take(), now: at, ...driver }))) sent.arm += 1;
   }
 
   function sendStop(at, first) {
@@ -104,7 +113,7 @@ export function createHelm({ link, pilot, now, lease }) {
     if (at < wish.next) return;
     if (wish.kind === 'arm') sendArm(at);
     else if (wish.kind === 'stop') sendStop(at, false);
-    else send(encode.lease({ id: lease, want: Want.ASK }));
+    else send(encode.lease({ ...driver, want: Want.ASK }));
     wish.next = at + { arm: ARM_REPEAT_MS, stop: STOP_REPEAT_MS, ask: ASK_REPEAT_MS }[wish.kind];
   }
 
@@ -127,7 +136,7 @@ export function createHelm({ link, pilot, now, lease }) {
   /** Neutral first, then the lease, all in this call. */
   function letGo() {
     neutralNow();
-    if (car?.lease === lease) send(encode.lease({ id: lease, want: Want.RELEASE }));
+    if (car?.lease === lease) send(encode.lease({ ...driver, want: Want.RELEASE }));
   }
 
   return {
@@ -143,7 +152,7 @@ export function createHelm({ link, pilot, now, lease }) {
       if (at - drivenAt >= (isDriving() ? DRIVE_MS : NEUTRAL_MS) - EARLY_MS) sendDrive(demand, at);
       if (isDriving() && at - renewedAt >= RENEW_MS) {
         renewedAt = at;
-        send(encode.lease({ id: lease, want: Want.TAKE }));
+        send(encode.lease({ ...driver, want: Want.TAKE }));
       }
     },
 
@@ -159,7 +168,7 @@ export function createHelm({ link, pilot, now, lease }) {
     },
 
     arm() {
-      if (!isAttentive() || wish?.kind === 'stop' || isWatching()) return;
+      if (!isAttentive() || wish?.kind === 'stop' || isWatching() || !mayDrive()) return;
       const at = now();
       armTimedOut = false;
       pilot.distrust();
@@ -194,18 +203,18 @@ export function createHelm({ link, pilot, now, lease }) {
     /** A wish for the calibration: its sequence number, or null if nobody could hear it. The car takes it from its driver alone. */
     change(action, pulses) {
       const number = take();
-      return link.send('stream', encode.calibration({ action, seq: number, now: now(), lease, pulses })) ? number : null;
+      return link.send('stream', encode.calibration({ action, seq: number, now: now(), ...driver, pulses })) ? number : null;
     },
 
     /** How the driver sees; the car slows down by it. Nobody's business but the driver's. */
     report(view) {
-      if (isDriving()) send(encode.view({ lease, ...view }));
+      if (isDriving()) send(encode.view({ ...driver, ...view }));
     },
 
     /** Ask whoever drives to hand over. */
     ask() {
       const at = now();
-      if (wish?.kind !== 'stop') wish = { kind: 'ask', until: at + ASK_GIVE_UP_MS, next: at };
+      if (mayDrive() && wish?.kind !== 'stop') wish = { kind: 'ask', until: at + ASK_GIVE_UP_MS, next: at };
     },
 
     /** The page lost or gained the focus, went to the back or came to the front, is shown whole or magnified. */
@@ -229,7 +238,7 @@ export function createHelm({ link, pilot, now, lease }) {
     },
 
     view: () => ({
-      driving: isDriving(), gated: isDriving() && pilot.isWaiting(), watching: isWatching(), attentive: isAttentive(), whole, moves: carMoves() && car.lease === lease,
+      mayDrive: mayDrive(), driving: isDriving(), gated: isDriving() && pilot.isWaiting(), watching: isWatching(), attentive: isAttentive(), whole, moves: carMoves() && car.lease === lease,
       arming: wish?.kind === 'arm', stopping: wish?.kind === 'stop', asking: wish?.kind === 'ask',
       tuning: tune !== null && isDriving(),
       armTimedOut, asked, lease, seq, sent: { ...sent },

@@ -16,7 +16,7 @@
 // going on and why the last attempt ended. Knows nothing of: driving, what the messages mean.
 
 import { createPeer } from './peer.js';
-import { isChannelId, openSignalling, signallingUrl, TRY_LATER } from './signalling.js';
+import { isChannelId, openSignalling, readRights, signallingUrl, TRY_LATER } from './signalling.js';
 
 /** Longest wait for each phase before the attempt is given up. choice: a slow LTE round trip ten times over. */
 const PATIENCE_MS = Object.freeze({ finding: 5000, signalling: 5000, offering: 10_000, connecting: 10_000 });
@@ -69,6 +69,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
   let retryTimer = null;
   const instance = io.secret(); // The Spider lets this page replace its own old connection, of whose end it has not heard.
   let drives = false; // Its user wants to drive: only then the place that is kept for a driver is asked for.
+  let rights = null; // What our key is for; a Spider that does not say leaves it to the car.
   let status = { phase: 'idle', why: '', detail: '', since: io.now(), retryAt: null, channel: channel ?? '', tries: 0 };
 
   const set = (phase, more = {}) => {
@@ -107,6 +108,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
 
   async function connect() {
     drop();
+    rights = null;
     const mine = {
       drives, socket: null, peer: null, offered: false, candidates: [], answered: false, asking: false, counted: { packets: 0, anything: 0 },
       heardAt: null, // A message, a frame or a packet of the picture: the car.
@@ -134,7 +136,7 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     if (!still()) return;
     if (!found) return fail('no_channel');
     set('signalling', { channel: found });
-    mine.socket = openSignalling(signallingUrl(base, found, key, { drives, instance }), io, {
+    mine.socket = openSignalling(signallingUrl(base, found, { drives, instance }), key, io, {
       onOpen: async () => {
         try {
           const sdp = await offering;
@@ -169,6 +171,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
         if (attempt === mine) mine.socket.send('answer', sdp);
       } else if (type === 'candidate' || type === 'candidate2') {
         mine.peer.candidate(type, data);
+      } else if (type === 'rights') {
+        rights = readRights(data);
       } else if (type === 'error') {
         fail('error', data);
       } // ping, pong and joins need nothing from us; anything else is not for us.
@@ -237,9 +241,12 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
     retryNow() { if (status.phase === 'waiting') { tries = 0; connect(); } },
     /** From the next attempt on it asks for the driver's place, or no more. */
     claim(next) { drives = next; },
+    key: () => key,
     /** Another driver key: start over with it. */
     setKey(next) { key = next; tries = 0; connect(); },
     status: () => status,
+    /** Whether our key is for this, as far as the Spider has said. */
+    may: (right) => rights === null || rights.has(right),
     isOpen,
     send: (label, text) => attempt?.peer.send(label, text) ?? false,
     waiting: (label) => attempt?.peer.waiting(label) ?? 0,

@@ -4,14 +4,14 @@
 
 import { startCockpit } from './cockpit.js';
 import { createLink } from './link.js';
-import { keyIn } from './signalling.js';
+import { carKeyIn, keyIn } from './signalling.js';
 import * as stamp from './stamp.js';
 
 const query = new URL(location.href).searchParams;
 
 // A key after the # never reaches a server's log; both forms are taken out of the address bar, which people share.
-const key = keyIn(location.href);
-if (key) {
+const [key, carKey] = [keyIn(location.href), carKeyIn(location.href)];
+if (key || carKey) {
   const clean = new URL(location.href);
   clean.searchParams.delete('key');
   clean.hash = '';
@@ -21,6 +21,7 @@ if (key) {
 const spidercar = startCockpit({
   window,
   stamp,
+  carKey,
   makeLink: (on) => createLink({ base: location.href, channel: query.get('channel'), key, on }),
 });
 Object.defineProperty(window, 'spidercar', { value: spidercar });

@@ -7,8 +7,8 @@ import { encode } from './wire.js';
 /** Pings that may be under way. choice: half a minute of one a second. */
 const KEEP = 32;
 
-/** `clock` is that of clock.js, `route` that of route.js. */
-export function createPinger({ link, clock, route, now }) {
+/** `clock` is that of clock.js, `route` that of route.js, `seal` that of seal.js. */
+export function createPinger({ link, clock, route, seal, now }) {
   const pings = new Map();
   let id = 0;
 
@@ -25,9 +25,11 @@ export function createPinger({ link, clock, route, now }) {
     },
 
     /** Whether this pong was ours. */
-    pong({ id: answered, t_ms: sentT, car_us: carUs }) {
+    pong(pong) {
+      const { id: answered, t_ms: sentT, car_us: carUs } = pong;
       const sentAt = pings.get(answered);
       if (sentAt === undefined || Math.floor(sentAt) !== sentT) return false;
+      if (!seal.hear(pong)) return false; // Somebody else has said it.
       pings.delete(answered);
       route.answered(answered);
       clock.add(sentAt, now(), carUs);

@@ -20,28 +20,53 @@ export const isChannelId = (id) => /^[0-9a-v]{19}[0g]$/.test(id);
 
 /**
  * The driver key in the page's address, after the # or in the query. Who types one there leaves a plus as it is, and a browser
- * writes a blank that was typed as %20: so a plus means itself. After the # nothing else stands, and & and % may be typed too.
+ * writes a blank that was typed as %20: so a plus means itself. After the # nothing else follows, and & and % may be typed too.
  */
 export function keyIn(href) {
   const { hash, search } = new URL(href);
   const read = (text) => new URLSearchParams(`key=${text.replaceAll('+', '%2B').replaceAll('&', '%26')}`).get('key');
-  if (hash.startsWith('#key=')) return read(hash.slice(5));
+  const after = hash.replace(/^#car=[^&]*&?/, '#');
+  if (after.startsWith('#key=')) return read(after.slice(5));
   const said = search.slice(1).split('&').find((part) => part.startsWith('key='));
   return said === undefined ? '' : read(said.slice(4));
 }
 
-/** The socket's address on the host that served the page; `drives` asks for the place that is kept for a driver, and by `instance` the page is known again. */
-export function signallingUrl(base, channel, key, { drives = false, instance = '' } = {}) {
+/** The car's own key (seal.js), percent-encoded: `#car=...`, and `&key=...` after it. */
+export function carKeyIn(href) {
+  const [, said = ''] = /^#car=([^&]*)/.exec(new URL(href).hash) ?? [];
+  try {
+    return decodeURIComponent(said);
+  } catch {
+    return said; // A % that was typed.
+  }
+}
+
+/**
+ * The socket's address on the host that served the page; `drives` asks for the place that is kept for a driver, and by `instance`
+ * the page is known again. It wants to be told its rights.
+ */
+export function signallingUrl(base, channel, { drives = false, instance = '' } = {}) {
   const url = new URL('/live/ws/sub', base);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   url.hash = '';
   url.searchParams.set('channel', channel);
   url.searchParams.set('vcodec', 'h264');
-  if (key) url.searchParams.set('key', key);
+  url.searchParams.set('rights', '1');
   if (drives) url.searchParams.set('drive', '1');
   if (instance) url.searchParams.set('instance', instance);
   return url.href;
 }
+
+/**
+ * The protocols of the socket: the one header that a page may fill, so the key goes there, and stands in no address. A name of a
+ * protocol has no blanks, brackets and quotes (RFC 9110, token); what encodeURIComponent leaves of those is encoded, too.
+ */
+export const protocols = (key) => (key
+  ? ['spidercar', `spidercar.key.${encodeURIComponent(key).replace(/[()]/g, (mark) => `%${mark.charCodeAt(0).toString(16)}`)}`]
+  : []);
+
+/** What the Spider said that our key is for, as a set of words. */
+export const readRights = (data) => new Set(data.split(' ').filter(Boolean));
 
 /** One frame as {type, data}, the plain text `close` as that type, or null for what is none of ours. */
 export function readFrame(frame) {
@@ -56,11 +81,11 @@ export function readFrame(frame) {
 }
 
 /**
- * Open the socket. Callbacks: `onOpen()`, `onMessage({type, data})`, `onClose({opened, reason, code})` (once).
+ * Open the socket and show the key. Callbacks: `onOpen()`, `onMessage({type, data})`, `onClose({opened, reason, code})` (once).
  * `io` is where `WebSocket` and the timers come from.
  */
-export function openSignalling(url, io, { onOpen, onMessage, onClose }) {
-  const socket = new io.WebSocket(url);
+export function openSignalling(url, key, io, { onOpen, onMessage, onClose }) {
+  const socket = new io.WebSocket(url, protocols(key));
   let opened = false;
   let done = false;
   let junk = 0;

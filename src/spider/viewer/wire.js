@@ -65,22 +65,20 @@ export const nextSeq = (seq) => (seq + 1) % U32;
 /** The sender's clock as the car wants it: whole milliseconds of a monotonic clock. */
 export const tMs = (now) => Math.max(0, Math.floor(now));
 
+// Who says it is two numbers: `lease`, which telemetry repeats to everybody, and `secret`, which only the car is told. A page
+// that has none leaves it out. `seal` is that of seal.js, and adds what a car wants that has a key of its own.
+const say = (group, body, seal) => JSON.stringify({ [group]: seal === undefined ? body : seal(group, body) });
+
 export const encode = Object.freeze({
-  drive: ({ seq, now, throttle, steering, lease }) => JSON.stringify({
-    drive: { seq, t_ms: tMs(now), throttle: permille(throttle), steering: permille(steering), lease },
-  }),
-  arm: ({ seq, now, lease }) => JSON.stringify({ arm: { seq, t_ms: tMs(now), lease } }),
-  stop: ({ seq, now }) => JSON.stringify({ stop: { seq, t_ms: tMs(now) } }),
-  lease: ({ id, want }) => JSON.stringify({ lease: { id, want } }),
-  view: ({ lease, rttMs, ageMs }) => JSON.stringify({ view: { lease, rtt_ms: reportMs(rttMs), age_ms: reportMs(ageMs) } }),
-  calibrate: ({ seq, now, lease, output, us }) => JSON.stringify({
-    calibrate: { seq, t_ms: tMs(now), lease, wheels_up: 1, output, us: pulse(us) },
-  }),
-  calibration: ({ action, seq, now, lease, pulses }) => JSON.stringify({
-    calibration: action === Action.TELL ? { action } : { action, seq, t_ms: tMs(now), lease, pulses },
-  }),
-  camera: ({ lease, key, value }) => JSON.stringify({ camera: { lease, key, value } }),
-  ping: ({ id, now }) => JSON.stringify({ ping: { id, t_ms: tMs(now) } }),
+  drive: ({ seq, now, throttle, steering, lease, secret, seal }) => say('drive', { seq, t_ms: tMs(now), throttle: permille(throttle), steering: permille(steering), lease, secret }, seal),
+  arm: ({ seq, now, lease, secret, seal }) => say('arm', { seq, t_ms: tMs(now), lease, secret }, seal),
+  stop: ({ seq, now }) => say('stop', { seq, t_ms: tMs(now) }),
+  lease: ({ lease, secret, seal, want }) => say('lease', { id: lease, secret, want }, seal),
+  view: ({ lease, secret, seal, rttMs, ageMs }) => say('view', { lease, secret, rtt_ms: reportMs(rttMs), age_ms: reportMs(ageMs) }, seal),
+  calibrate: ({ seq, now, lease, secret, seal, output, us }) => say('calibrate', { seq, t_ms: tMs(now), lease, secret, wheels_up: 1, output, us: pulse(us) }, seal),
+  calibration: ({ action, seq, now, lease, secret, seal, pulses }) => say('calibration', action === Action.TELL ? { action } : { action, seq, t_ms: tMs(now), lease, secret, pulses }, seal),
+  camera: ({ lease, secret, seal, key, value }) => say('camera', { lease, secret, key, value }, seal),
+  ping: ({ id, now }) => say('ping', { id, t_ms: tMs(now) }),
 });
 
 // Every number of the `car` group. A missing one reads 0, so an older car still shows what it has.
@@ -146,8 +144,9 @@ function readVideo(body) {
 }
 
 function readPong(body) {
-  const { id, t_ms, car_us } = body;
-  return [id, t_ms, car_us].every(Number.isSafeInteger) ? { id, t_ms, car_us } : null;
+  const { id, t_ms, car_us, epoch, seal } = body;
+  if (![id, t_ms, car_us, epoch ?? 0].every(Number.isSafeInteger)) return null;
+  return epoch === undefined ? { id, t_ms, car_us } : { id, t_ms, car_us, epoch, seal: String(seal) };
 }
 
 function readLegacy(body) {

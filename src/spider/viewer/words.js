@@ -194,7 +194,7 @@ export function pill({ status, car, known, verdict, carMs, helm, calibrating }) 
   if (status.phase !== 'open' || !known) return { word: PHASES[status.phase].word, tone: 'ready', note: '' };
   if (car === null) return { word: 'No contact', tone: 'warn', note: `last heard ${seconds(carMs)} ago` };
   const { word, tone } = STATES[car.state];
-  if (helm.watching) return { word, tone, note: 'you are watching' };
+  if (helm.watching || helm.mayDrive === false) return { word, tone, note: 'you are watching' };
   if (car.state !== State.LIVE || car.lease !== helm.lease) return { word, tone, note: '' };
   if (!helm.attentive) return { word, tone, note: 'paused' };
   if (calibrating) return { word, tone, note: 'calibrating' };
@@ -203,18 +203,30 @@ export function pill({ status, car, known, verdict, carMs, helm, calibrating }) 
   return { word, tone, note: 'you are driving' };
 }
 
+/** Why somebody who may watch may not drive. spec: `lacks()` of seal.js. */
+const LACKS = Object.freeze({
+  missing: 'This car obeys only who has its own key. Enter the car key under Details.',
+  wrong: 'The car key of this page is not this car’s. Enter the right one under Details.',
+});
+
 /**
  * The centre card, or null when there is nothing to say, which is how it should be while driving.
  * `began.ageMs` is the age of the last good command when the state began; `lastStop` is {cause, ageMs} of the last stop
  * since the car was live, or null: a car that recovers by itself is disarmed within a moment, and the driver still has
  * to read why it stopped; both say whether it was ours then. `mine` is our lease, `car` is fresh or null, `lateness` is that of
- * lateness.js.
+ * lateness.js. Who may not drive (`mayDrive`), because of the Spider's key or the car's (`lacks`), is told so while the
+ * car stands, and sees the picture while it moves.
  */
-export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, unanswered, gated, attentive, whole = true, linkOpen, lateness }) {
+export function story({ car, began, lastStop, mine, arming, armTimedOut, asking, unanswered, gated, attentive, whole = true, mayDrive = true, lacks = '', linkOpen, lateness }) {
   if (!linkOpen || !car) return null;
   const moving = car.state === State.LIVE || car.state === State.COASTING;
   const card = (tone, title, text, more) => ({ tone, title, text, arm: false, quiet: false, ask: false, give: false, obstacles: [], ...more });
 
+  if (!mayDrive) {
+    if (moving) return null;
+    const why = lastStop ? causeSays(lastStop.cause, lastStop.ageMs, lastStop.mine) : 'The car is parked.';
+    return card('ready', 'You are watching', `${why} ${LACKS[lacks] ?? 'Your key is for watching only.'}`);
+  }
   if (car.lease !== 0 && car.lease !== mine) {
     const asked = asking ? 'Request sent. The driver has to accept it.' : unanswered && 'No answer to your request. Ask again?';
     // Whoever holds a car that stands is not driving.

@@ -82,7 +82,7 @@ mock.silenceAfter = (ms) => setTimeout(() => { mock.silent = true; }, ms);
 const link = {
   start() { setInterval(() => { if (mock.status.phase === 'open' && !mock.quiet && !mock.silent) { mock.setCar({}); if (mock.board) mock.setBoard({}); } }, 200); },
   retryNow: () => { mock.retried = true; }, claim: (drives) => { mock.claims = drives; }, setKey: (key) => { mock.key = key; }, heard: () => {}, aliveMs: () => mock.aliveMs ?? Infinity,
-  status: () => mock.status, isOpen: () => mock.status.phase === 'open', waiting: () => 0,
+  may: () => true, key: () => mock.key ?? '', status: () => mock.status, isOpen: () => mock.status.phase === 'open', waiting: () => 0,
   stats: () => Promise.resolve(new Map()),
   send(label, text) {
     if (mock.status.phase !== 'open') return false;

@@ -112,7 +112,7 @@ function page() {
   let pads = [];
   const link = { isOpen: () => true, waiting: () => 0, send: (_, text) => { sent.push(JSON.parse(text)); return true; } };
   const pilot = createPilot();
-  const helm = createHelm({ link, pilot, now: () => time, lease: 1 });
+  const helm = createHelm({ link, pilot, now: () => time, driver: { lease: 1 } });
   const gamepad = createGamepad({ getGamepads: () => pads, now: () => time }, {
     read(position, at, changed) { pilot.setPad(position); if (changed) helm.inputChanged(at); },
     gone() { pilot.setPad(null); helm.neutralNow(); }, arm: () => helm.arm(), stop: () => helm.stop(),

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHelm, newLease } from '../../../src/spider/viewer/helm.js';
+import { createHelm, newDriver } from '../../../src/spider/viewer/helm.js';
 import { createPilot } from '../../../src/spider/viewer/pilot.js';
 import { Refusal, State } from '../../../src/spider/viewer/wire.js';
 
 const MINE = 4711;
 
 /** A helm on a virtual clock; `sent` holds every message with its channel and time. */
-function rig({ channels = ['drive', 'stream'] } = {}) {
+function rig({ channels = ['drive', 'stream'], may = () => true } = {}) {
   const open = new Set(channels);
   const sent = [];
   let time = 1000;
   const link = {
     isOpen: (label) => open.has(label),
+    may,
     waiting: () => 0,
     send(label, text) {
       if (open.has(label)) sent.push({ label, at: time, ...JSON.parse(text) });
@@ -20,7 +21,7 @@ function rig({ channels = ['drive', 'stream'] } = {}) {
     },
   };
   const pilot = createPilot();
-  const helm = createHelm({ link, pilot, now: () => time, lease: MINE });
+  const helm = createHelm({ link, pilot, now: () => time, driver: { lease: MINE, secret: 99 } });
   const car = (more) => helm.heard({ state: State.DISARMED, refusals: 0, lease: 0, cause: 0, ...more });
   return {
     helm, pilot, sent, open, car,
@@ -52,9 +53,37 @@ function driven() {
   return r;
 }
 
-test('a lease id is a u32 and never 0', () => {
-  assert.equal(newLease(() => 0), 1);
-  assert.ok(newLease(() => 0.999_999_999_99) <= 0xffff_ffff);
+test('a driver is two numbers that fit in a u32, neither of them 0', () => {
+  assert.deepEqual({ ...newDriver(undefined, () => 0) }, { lease: 1, secret: 1, seal: undefined });
+  const some = Array.from({ length: 32 }, () => newDriver());
+  for (const number of some.flatMap(({ lease, secret }) => [lease, secret])) {
+    assert.ok(Number.isInteger(number) && number > 0 && number <= 0xffff_ffff, String(number));
+  }
+  assert.equal(new Set(some.map(({ secret }) => secret)).size, 32);
+});
+
+test('a page whose key is for watching only commands nothing but a stop', () => {
+  const r = rig({ may: (right) => right === 'watch' });
+  r.car();
+  r.run(200);
+  r.helm.arm();
+  r.helm.ask();
+  r.press('forward');
+  r.run(500);
+  assert.deepEqual(r.sent, []);
+  r.helm.stop();
+  assert.ok(r.sent.every(is('stop')), JSON.stringify(r.sent));
+  assert.equal(r.helm.view().mayDrive, false);
+});
+
+test('all that a driver says has his secret', () => {
+  const r = driven();
+  r.helm.report({ rttMs: 20, ageMs: 50 });
+  r.helm.change(1, {});
+  r.helm.leave();
+  const said = r.sent.filter((message) => !is('stop')(message));
+  assert.ok(['drive', 'lease', 'view', 'calibration'].every((group) => said.some(is(group))));
+  for (const { label, at, ...message } of said) assert.equal(Object.values(message)[0].secret, 99, `${label} at ${at}: ${JSON.stringify(message)}`);
 });
 
 test('while nothing is driven, neutral goes out 20 times a second', () => {
@@ -254,7 +283,7 @@ test('every message goes to one channel: drive if it is open, else stream', () =
 test('leaving gives the lease back', () => {
   const r = driven();
   r.helm.leave();
-  assert.deepEqual(r.sent.at(-1).lease, { id: MINE, want: 0 });
+  assert.deepEqual(r.sent.at(-1).lease, { id: MINE, secret: 99, want: 0 });
 });
 
 test('handing over is neutral first, then the release, in one call', () => {
@@ -263,7 +292,7 @@ test('handing over is neutral first, then the release, in one call', () => {
   r.helm.give();
   const [neutral, release] = r.sent.slice(before);
   assert.deepEqual([neutral.drive.throttle, neutral.drive.steering], [0, 0]);
-  assert.deepEqual(release.lease, { id: MINE, want: 0 });
+  assert.deepEqual(release.lease, { id: MINE, secret: 99, want: 0 });
 });
 
 test('only the driver reports how he sees, in whole numbers, and what is not known is the worst', () => {
@@ -273,7 +302,7 @@ test('only the driver reports how he sees, in whole numbers, and what is not kno
   assert.equal(r.sent.filter(is('view')).length, 0, 'nobody drives');
   r.live();
   r.helm.report({ rttMs: 20.4, ageMs: NaN });
-  assert.deepEqual(r.sent.find(is('view')).view, { lease: MINE, rtt_ms: 20, age_ms: 4294967295 });
+  assert.deepEqual(r.sent.find(is('view')).view, { lease: MINE, secret: 99, rtt_ms: 20, age_ms: 4294967295 });
 });
 
 const pulses = (messages) => messages.filter(is('calibrate')).map(({ calibrate }) => calibrate);

@@ -16,7 +16,7 @@ function browser() {
   io.clearInterval = (id) => { if (io.timers[id - 1]) io.timers[id - 1].at = Infinity; };
   io.fetch = async () => ({ json: async () => ({ channels: [] }) });
   io.WebSocket = class {
-    constructor(url) { this.url = url; this.readyState = 1; io.sockets.push(this); queueMicrotask(() => this.onopen?.()); }
+    constructor(url, protocols) { Object.assign(this, { url, protocols }); this.readyState = 1; io.sockets.push(this); queueMicrotask(() => this.onopen?.()); }
     send(frame) { if (JSON.parse(frame).type === 'offer') queueMicrotask(() => this.onmessage({ data: '{"type":"answer","data":"v=0"}' })); }
     close() {}
   };
@@ -59,6 +59,21 @@ async function open() {
   assert.equal(link.status().phase, 'open', states.join(', '));
   return { io, link, peer: io.peers[0] };
 }
+
+test('what the Spider says that a key is for counts until the next connection; one that says nothing allows all', async () => {
+  const { io, link } = await open();
+  const say = (socket, data) => socket.onmessage({ data: JSON.stringify({ type: 'rights', data }) });
+  assert.ok(link.may('watch') && link.may('drive') && link.may('calibrate'));
+  say(io.sockets[0], 'watch');
+  assert.deepEqual(['watch', 'drive', 'calibrate'].map(link.may), [true, false, false]);
+  link.setKey('another (key)');
+  await io.pass(200);
+  assert.ok(link.may('drive'));
+  assert.equal(io.sockets.length, 2);
+  assert.doesNotMatch(io.sockets[1].url, /key/);
+  assert.deepEqual(io.sockets[1].protocols, ['spidercar', 'spidercar.key.another%20%28key%29']);
+});
+
 const drop = (io) => io.sockets[0].onclose({ reason: '', code: 1006 });
 
 test('a page without a path says what is so for its browser and its place', async () => {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { retryDelay } from '../../../src/spider/viewer/link.js';
 import { preferH264, readCandidate } from '../../../src/spider/viewer/peer.js';
-import { keyIn, readFrame, signallingUrl } from '../../../src/spider/viewer/signalling.js';
+import { carKeyIn, keyIn, protocols, readFrame, readRights, signallingUrl } from '../../../src/spider/viewer/signalling.js';
 
 test('the socket is on the host of the page, plain for plain and TLS for TLS', () => {
-  assert.equal(signallingUrl('http://car.local:8266/?channel=x#key=k', 'abc', ''), 'ws://car.local:8266/live/ws/sub?channel=abc&vcodec=h264');
-  assert.equal(signallingUrl('https://car.local:8267/', 'a b', 's&x'), 'wss://car.local:8267/live/ws/sub?channel=a+b&vcodec=h264&key=s%26x');
+  assert.equal(signallingUrl('http://car.local:8266/?channel=x#key=k', 'abc'), 'ws://car.local:8266/live/ws/sub?channel=abc&vcodec=h264&rights=1');
+  assert.equal(signallingUrl('https://car.local:8267/', 'a b'), 'wss://car.local:8267/live/ws/sub?channel=a+b&vcodec=h264&rights=1');
 });
 
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).concat([...'äß€日本🏎\u0301\u00a0']);
@@ -14,17 +14,33 @@ const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + 
 test('a key of any character arrives as it is, and so does one in the address of the page', () => {
   for (const c of PRINTABLE) {
     const key = `12345678${c}x${c}y`;
-    const url = new URL(signallingUrl('http://car.local:8266/', 'abc', key));
-    assert.equal(url.searchParams.get('key'), key);
-    assert.deepEqual([...url.searchParams.keys()], ['channel', 'vcodec', 'key'], `${key} is one value`);
-    assert.match(url.search, /^[!-~]*$/);
+    const [protocol, shown, ...more] = protocols(key);
+    assert.deepEqual([protocol, more], ['spidercar', []]);
+    // spec: RFC 9110 5.6.2; a browser refuses any other name of a protocol.
+    assert.match(shown, /^spidercar\.key\.[!#$%&'*+.^_`|~0-9A-Za-z-]+$/);
+    assert.equal(decodeURIComponent(shown.slice('spidercar.key.'.length)), key);
     for (const written of [encodeURIComponent(key), c === '%' ? encodeURIComponent(key) : key]) {
       assert.equal(keyIn(`http://car.local:8266/?channel=abc#key=${written}`), key);
       if (written !== key || !'&#'.includes(c)) assert.equal(keyIn(`http://car.local:8266/?channel=abc&key=${written}&a=b`), key);
     }
   }
+  assert.deepEqual(protocols(''), []);
   assert.equal(keyIn('http://car.local:8266/?channel=abc'), '');
   assert.equal(keyIn('http://car.local:8266/?key=ab+c/d=='), 'ab+c/d==');
+});
+
+test('the car key and the driver key stand after the #, one or both', () => {
+  const both = 'http://car.local:8266/?channel=abc#car=a%20b%26c&key=k&1#%';
+  assert.deepEqual([carKeyIn(both), keyIn(both)], ['a b&c', 'k&1#%']);
+  const one = 'http://car.local:8266/#car=abc';
+  assert.deepEqual([carKeyIn(one), keyIn(one)], ['abc', '']);
+  assert.deepEqual([carKeyIn('http://x/#key=abc'), keyIn('http://x/#key=abc')], ['', 'abc']);
+  assert.equal(carKeyIn('http://x/#car=100%'), '100%');
+});
+
+test('what a key is for is a set of words', () => {
+  assert.deepEqual([...readRights('watch drive')], ['watch', 'drive']);
+  assert.deepEqual([...readRights('')], []);
 });
 
 test('frames of the sheet are read, junk is null', () => {

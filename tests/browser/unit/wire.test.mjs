@@ -14,7 +14,7 @@ test('each message out has exactly the shape of the contract', () => {
     '{"drive":{"seq":7,"t_ms":1234,"throttle":250,"steering":-1000,"lease":42}}');
   assert.equal(encode.arm({ seq: 8, now: 1235, lease: 42 }), '{"arm":{"seq":8,"t_ms":1235,"lease":42}}');
   assert.equal(encode.stop({ seq: 9, now: 1236 }), '{"stop":{"seq":9,"t_ms":1236}}');
-  assert.equal(encode.lease({ id: 42, want: 1 }), '{"lease":{"id":42,"want":1}}');
+  assert.equal(encode.lease({ lease: 42, secret: 99, want: 1 }), '{"lease":{"id":42,"secret":99,"want":1}}');
   assert.equal(encode.ping({ id: 3, now: 0.7 }), '{"ping":{"id":3,"t_ms":0}}');
 });
 

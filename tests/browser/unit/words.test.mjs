@@ -7,6 +7,17 @@ const MINE = 9;
 const base = { began: { ageMs: 210 }, lastStop: null, mine: MINE, arming: false, armTimedOut: false, gated: false, attentive: true, linkOpen: true };
 const tell = (car, more = {}) => story({ ...base, ...more, car: { cause: 0, refusals: 0, lease: MINE, ...car } });
 
+test('who has a key for watching only is told so while the car stands, and sees the picture while it moves', () => {
+  for (const state of [State.DISARMED, State.STOPPED]) {
+    const card = tell({ state, lease: 0 }, { mayDrive: false });
+    assert.match(card.text, /for watching only/);
+    assert.deepEqual([card.arm, card.ask, card.give], [false, false, false]);
+  }
+  assert.match(tell({ state: State.DISARMED, lease: 0 }, { mayDrive: false, lacks: 'missing' }).text, /own key. Enter the car key/);
+  assert.match(tell({ state: State.DISARMED, lease: 0 }, { mayDrive: false, lacks: 'wrong' }).text, /not this car’s/);
+  assert.equal(tell({ state: State.LIVE, lease: 5 }, { mayDrive: false }), null);
+});
+
 test('every state, cause and refusal has words', () => {
   for (const state of Object.values(State)) assert.ok(STATES[state].word);
   for (let code = 0; code <= 21; code += 1) assert.ok(causeSays(code, 200).length > 5, `cause ${code}`);

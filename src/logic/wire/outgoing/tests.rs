@@ -148,9 +148,20 @@ fn the_longest_of_the_others_fit() {
         text(Outgoing::Pong(Pong {
             id: u32::MAX,
             t_ms: u64::MAX,
-            car_us: u64::MAX
+            car_us: u64::MAX,
+            epoch: None,
+            seal: None,
         })),
         r#"{"pong":{"id":4294967295,"t_ms":18446744073709551615,"car_us":18446744073709551615}}"#
+    );
+    let sealed = Pong {
+        epoch: Some(u64::MAX >> 11),
+        seal: Some([0xA5; 16]),
+        ..Pong::default()
+    };
+    assert_eq!(
+        text(Outgoing::Pong(sealed)),
+        r#"{"pong":{"id":0,"t_ms":0,"car_us":0,"epoch":9007199254740991,"seal":"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5"}}"#
     );
     assert_eq!(
         text(Outgoing::MaxSpeed { ticks: u16::MAX }),
