@@ -19,13 +19,14 @@
 #             results, those of each work tree apart; ~/.cargo: crates that were not there. Mounts are in a namespace
 #             of their own: they are gone when the build is, however it ends.
 # Prints on stdout the path of each program it made, `spidercar` last and spidercar-csi in the same folder, and on stderr
-# their sizes and the libraries they want, which also stand in PROGRAM.needs, with their packages, for deploy.sh.
+# their sizes and the libraries they want, which also stand in PROGRAM.needs, with their packages, for deploy.sh. Beside them
+# are the licences of all crates in them, NOTICES.txt, and their bill of materials, sbom.cdx.json (notices.py).
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 
-usage() { sed -n '2,23s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,24s/^# \{0,1\}//p' "$0"; }
 fail() {
     echo "build-pi: $*" >&2
     exit 1
@@ -58,7 +59,7 @@ fi
 "$top/scripts/prepare.sh" pi >&2
 root=$("$top/scripts/debian-root.sh" pi-build --arch amd64,arm64 --newest --configure \
     build-essential pkg-config ca-certificates rustc cargo libstd-rust-dev:arm64 clang libclang-dev \
-    gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev:arm64 libcamera-dev:arm64)
+    gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev:arm64 libcamera-dev:arm64 python3)
 target=$cache/pi-target
 results=$cache/pi/$(basename "$top")-$(sha256sum <<<"$top" | cut -c 1-8)/$flavour
 registry=${CARGO_HOME:-$HOME/.cargo}
@@ -92,6 +93,7 @@ inside='
     cd "$root/spidercar"
     choice="--locked --target aarch64-unknown-linux-gnu"
     chroot "$root" env --chdir=/spidercar cargo fetch $choice
+    chroot "$root" env --chdir=/spidercar python3 scripts/notices.py --libcamera /target/notices
     # In a panic, a file of a crate is named from the crate on.
     for folder in "$root"/cargo/registry/src/*/; do
         flags="$flags --remap-path-prefix=/cargo/registry/src/$(basename "$folder")/="
@@ -175,4 +177,5 @@ for one in "${builds[@]}"; do
         take "$target$program" "${name:-$(basename "$program")}"
     done <<<"$made"
 done
+mv "$target/notices/NOTICES.txt" "$target/notices/sbom.cdx.json" "$results"
 echo "build-pi: $flavour build in $SECONDS s" >&2

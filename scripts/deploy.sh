@@ -10,7 +10,8 @@
 #                       asked for at the terminal, or read from --sudo-password-file FILE
 #   --board NAME        which car: a folder of board/. Needed the first time; without it, configuration, secrets and boot
 #                       lines stay. Who may log in, Wi-Fi and name stay unless they are said again
-#   --binary FILE       the program; without it scripts/build-pi.sh makes it. FILE-csi is the one for CSI cameras
+#   --binary FILE       the program; without it scripts/build-pi.sh makes it. FILE-csi is the one for CSI cameras. NOTICES.txt
+#                       and sbom.cdx.json go with it if they are beside it (scripts/notices.py)
 #   --url URL, --channel ID         the Spider to publish to, and where
 #   --set KEY=VALUE     any other key of the configuration; more than once
 #   --secret KEY=FILE   a key that names a file: it goes to /etc/spidercar/secrets, readable for the car alone. A KEY without
@@ -39,7 +40,7 @@ trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" end
 }
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-usage() { sed -n '2,34s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,35s/^# \{0,1\}//p' "$0"; }
 # Whatever a car or a card said is in a sentence: it stays one line, and moves no terminal.
 say_it() { printf 'deploy: %s\n' "${*//[[:cntrl:]]/ }" >&2; }
 fail() {

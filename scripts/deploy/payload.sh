@@ -99,7 +99,7 @@ check_configuration() {
 
 # Fills the folder $payload for a system with these facts.
 compose() {
-    local system=$top/board/shared/system one key file wanted=/etc/systemd/system/multi-user.target.wants
+    local system=$top/board/shared/system one key file beside wanted=/etc/systemd/system/multi-user.target.wants
     : >"$payload/files"
     : >"$payload/stays"
     : >"$payload/enable"
@@ -109,6 +109,11 @@ compose() {
     # Of one build, and used together only if they are (src/app/csi_program.rs).
     [ -z "$csi_binary" ] || payload_file 755 root /usr/local/lib/spidercar/spidercar-csi <"$csi_binary"
     payload_file 755 root /usr/local/bin/spidercar <"$binary"
+    # Licences and bill of materials of that build, where it has them (scripts/notices.py).
+    for file in NOTICES.txt sbom.cdx.json; do
+        beside=$(dirname "$binary")/$file
+        [ ! -f "$beside" ] || payload_file 644 root /usr/local/lib/spidercar/$file <"$beside"
+    done
     for file in spidercar.service spidercar.path spidercar-upgrade.service; do
         payload_file 644 root /etc/systemd/system/$file <"$system/$file"
         echo "$wanted/$file ../$file" >>"$payload/enable"

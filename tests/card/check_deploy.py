@@ -27,8 +27,13 @@ DOCUMENTED = (
     *("./etc/systemd/system.conf.d", "./etc/systemd/journald.conf.d"),
     *("./etc/passwd", "./etc/group", "./etc/shadow", "./etc/gshadow"),
 )
-# What an upgrade of the program alone may change: itself, and the record of what is installed.
-UPGRADED = {"./usr/local/bin/spidercar", "./usr/local/lib/spidercar/spidercar-csi", "./usr/local/lib/spidercar/record"}
+# Licences and bill of materials of a program, beside it (scripts/notices.py).
+NOTICES = ("NOTICES.txt", "sbom.cdx.json")
+# What an upgrade of the program alone may change: itself with its notices, and the record of what is installed.
+UPGRADED = {
+    *("./usr/local/bin/spidercar", "./usr/local/lib/spidercar/spidercar-csi", "./usr/local/lib/spidercar/record"),
+    *(f"./usr/local/lib/spidercar/{name}" for name in NOTICES),
+}
 WITHOUT_LIBRARY = """
 mount -t ext4 -o loop,offset=$2 "$1" /mnt && rm /mnt/usr/lib/aarch64-linux-gnu/libcamera.so.0.7*
 """
@@ -143,6 +148,8 @@ def checks(report: Checks) -> None:
             program = folder / "new"
             for end in ("", "-csi"):
                 Path(f"{program}{end}").write_bytes(Path(f"{sys.argv[1]}{end}").read_bytes() + b"new")
+            for beside in NOTICES:
+                (folder / beside).write_text("new\n")
             run("--image", card, "--binary", program, "--yes")
             changed = differences(equipped, snapshot(card))
             expect(set(changed) == UPGRADED, f"changed: {changed}")
@@ -182,7 +189,7 @@ def checks(report: Checks) -> None:
                 deploy(card, secret)
                 changed = differences(installed, snapshot(card))
                 expect(not changed, f"killed after {moment:.2f} s, changed by a further run: {changed}")
-            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "new-csi", "id", "id.pub")]
+            left = [path.name for path in folder.iterdir() if path.name not in ("card.img", "key", "new", "new-csi", "id", "id.pub", *NOTICES)]
             expect(not left, f"left behind: {left}")
             report.say(f"{sum(killed)} left the old image, {kills - sum(killed)} the new; {late} more were done before; a run takes {took:.1f} s")
 

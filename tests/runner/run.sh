@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2317  # check() calls the functions
-# Tests what runs the tests: names of failures, progress, the sum (scripts/test), and what prepare.sh says.
+# Tests what runs the tests: names of failures, progress, the sum (scripts/test), what prepare.sh says, and notices.py.
 #
 # Runs where: where scripts/test.sh runs. Changes: nothing that stays.
 # usage: run.sh    prints a line a check; exit code 0, or 1 if one failed
@@ -180,4 +180,61 @@ check "a checkout whose file was touched does" touched
 check "a checkout that was copied does" copied
 check "a checkout with a changed file does, and the commit without it" changed
 [ "$(id -u)" != 0 ] || check "somebody else's checkout does, and stays his" somebodys
+
+# Licences of the crates that are linked, and the bill of materials. Both runs at once, which halves the time.
+notices() { "$top/scripts/notices.py" "$@"; }
+written_twice() {
+    local first
+    notices "$work/notices" &
+    first=$!
+    notices "$work/notices-2" && wait "$first" && diff -r "$work/notices" "$work/notices-2"
+}
+names_no_machine() {
+    has "$work/notices/NOTICES.txt" "upstream/LICENSE: text " "Copyright (c) 2013, Cisco Systems" &&
+        [ -z "$(grep -rF -e "$top" -e "${CARGO_HOME:-$HOME/.cargo}" "$work/notices" | tee /dev/stderr)" ]
+}
+# The file must agree with Cargo.lock and NOTICES.txt, which are read here in another way.
+bill_of_materials() {
+    python3 - "$work/notices" "$top/Cargo.lock" <<'PYTHON'
+import json, pathlib, sys
+folder, lock = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text(encoding="utf-8")
+bill = json.loads((folder / "sbom.cdx.json").read_text(encoding="utf-8"))
+assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+parts = {part["bom-ref"]: part for part in bill["components"]}
+names = {part["name"] for part in parts.values()}
+assert len(parts) == len(bill["components"]) > 100, len(parts)
+assert names >= {"webrtc", "rustls", "tokio", "rppal", "openh264-sys2"}, "a crate is missing"
+built_or_tested_with = names & {"serde_derive", "thiserror-impl", "flate2", "proptest", "bindgen", "cc"}
+assert not built_or_tested_with, built_or_tested_with
+notices = (folder / "NOTICES.txt").read_text(encoding="utf-8").splitlines()
+locked = [set(block.split("\n")) for block in lock.split("\n\n")]
+for part in parts.values():
+    crate = f'{part["name"]} {part["version"]}'
+    assert [one["expression"] for one in part["licenses"] if one["expression"]], f"{crate} has no licence"
+    fields = {f'{key} = "{value}"' for key, value in (
+        ("name", part["name"]), ("version", part["version"]), ("checksum", part["hashes"][0]["content"]))}
+    assert any(fields <= block for block in locked), f"Cargo.lock does not say the same of {crate}"
+    assert crate in notices, f"{crate} is not in NOTICES.txt"
+root = bill["metadata"]["component"]["bom-ref"]
+uses = {one["ref"]: one["dependsOn"] for one in bill["dependencies"]}
+assert uses.keys() == parts.keys() | {root}, "not all have their dependencies"
+reached, ahead = set(), [root]
+while ahead:
+    one = ahead.pop()
+    if one not in reached:
+        reached.add(one)
+        ahead += uses[one]
+assert reached == uses.keys(), f"nothing uses {uses.keys() - reached}"
+PYTHON
+}
+without_crates() {
+    local code=0
+    CARGO_HOME=$work/no-crates CARGO_NET_OFFLINE=true notices "$work/notices-3" >"$work/said-7" 2>&1 || code=$?
+    [ "$code" = 1 ] && [ "$(wc -l <"$work/said-7")" = 1 ] && [ ! -e "$work/notices-3" ] &&
+        has "$work/said-7" "notices: cargo metadata does not tell which crates the program has (" "cargo fetch --locked"
+}
+check "notices and bill of materials are the same bytes each time" written_twice
+check "the notices have OpenH264's own text, and no path of this machine" names_no_machine
+check "the bill of materials has every crate that is linked, with licence and checksum" bill_of_materials
+check "without crates and network, notices.py says so in a sentence" without_crates
 exit $code
