@@ -12,7 +12,7 @@ import { serve } from './server.mjs';
 export const CHANNEL = 'c9abcdefghijklmnopq0';
 
 /**
- * Start both. Gives {url, log, car (the car's page), viewers, requests, spider, close}. `spider.behave` is how the Spider treats
+ * Start both. Gives {url, log, car (the car's page), viewers, requests, protocols (of those), spider, close}. `spider.behave` is how the Spider treats
  * the next viewers: `well`, `deaf` (no answer), `refuse` (closes at the offer), `forbid` (refuses the upgrade), `error`, `close`, `full` (no place left).
  */
 export async function standin(browser) {
@@ -22,6 +22,7 @@ export async function standin(browser) {
   const sockets = new WebSocketServer({ server: web.server, verifyClient: ({ req }) => req.url.startsWith('/car') || spider.behave !== 'forbid' });
   const viewers = new Map();
   const requests = [];
+  const protocols = [];
   let car = null;
   let next = 1;
 
@@ -36,6 +37,7 @@ export async function standin(browser) {
       return;
     }
     requests.push(request.url);
+    protocols.push(request.headers['sec-websocket-protocol'] ?? '');
     const viewer = next;
     next += 1;
     viewers.set(viewer, socket);
@@ -57,5 +59,5 @@ export async function standin(browser) {
   page.on('pageerror', (error) => console.log(`stand-in car: ${error.stack}`));
   await page.goto(`${web.url}/harness/car.html`);
   await page.waitForFunction(() => window.car?.ready);
-  return { url: web.url, log, car: page, viewers, requests, spider, close: async () => { await page.close(); sockets.close(); await web.close(); } };
+  return { url: web.url, log, car: page, viewers, requests, protocols, spider, close: async () => { await page.close(); sockets.close(); await web.close(); } };
 }
