@@ -59,22 +59,6 @@ async fn knows_calibration(viewer: &Operator) {
     until("the calibration", || viewer.calibration().is_some()).await;
 }
 
-/// All that a driver says, from somebody who would be the only one: does the car become live?
-async fn tries_to_drive(viewer: &mut Operator) {
-    for _ in 0..20 {
-        viewer.drive(0, 0).await;
-        viewer.arm().await;
-        viewer.drive(500, 0).await;
-        viewer.motion("forward", 0).await;
-        viewer.motion("forward", 20).await;
-        viewer.want(1).await;
-        viewer
-            .send("stream", r#"{"speed":{"key":"maxSpeed","value":100}}"#)
-            .await;
-    }
-    viewer.heard_so_far().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_key_is_for_what_it_is_for_and_for_nothing_else() {
     let folder = Folder::new("rights");
@@ -91,7 +75,7 @@ async fn each_key_is_for_what_it_is_for_and_for_nothing_else() {
     // Watch: sees and is answered, moves nothing, sets nothing.
     let mut watcher = viewer(&url, "watch").await;
     let written = car.since(0).len();
-    tries_to_drive(&mut watcher).await;
+    watcher.tries_to_drive().await;
     knows_calibration(&watcher).await;
     let _ = watcher.save_neutral(1510, 1490).await;
     watcher.send("stream", r#"{"stop":{}}"#).await;

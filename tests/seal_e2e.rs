@@ -36,15 +36,7 @@ async fn a_car_with_a_key_obeys_who_has_it_and_is_stopped_by_anybody() {
     let mut stranger = Operator::connect(&url).await;
     stranger.lease = 99;
     let written = car.since(0).len();
-    for _ in 0..20 {
-        stranger.drive(0, 0).await;
-        stranger.arm().await;
-        stranger.drive(800, 800).await;
-        stranger.motion("forward", 0).await;
-        stranger.motion("forward", 20).await;
-        stranger.want(1).await;
-    }
-    stranger.heard_so_far().await;
+    stranger.tries_to_drive().await;
     assert_eq!(car.since(0).len(), written, "who has no key moved the car");
     until("them to be counted", || {
         stranger.number("foreign") >= Some(60)

@@ -114,7 +114,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Fatal> {
         .map_err(|err| Fatal::new(Exit::Bug, err))
 }
 
-/// The options of a Spider inside the car: nobody publishes there but the car, which makes itself a key that nobody else has.
+/// The options of a Spider inside the car. With a driver key nobody publishes there but the car, which makes itself a key that
+/// nobody else has.
 fn own_spider_options(config: &Config) -> SpiderOptions {
     let mut options = spider_options(config, Faults::default());
     let own = || Secret::new(format!("{:032x}", rand::random::<u128>()));

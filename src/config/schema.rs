@@ -175,7 +175,7 @@ keys! {
         LocalPublishKeyFile "publish_key_file"
             text("", PATH),
             "File that holds a key for who may publish: a car at a Spider that is not its own shows it. With none, the driver key is \
-             for that, too; a car's own Spider takes nobody's video but its own.";
+             for that, too; a car's own Spider with a driver key takes nobody's video but the car's.";
     }
     "ice", "Finding a way through the network to the Spider."; {
         IceServers "servers"

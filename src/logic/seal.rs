@@ -74,6 +74,12 @@ impl Unsealed {
 #[derive(Clone)]
 struct Key(Hmac<Sha256>);
 
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
 impl Key {
     fn new(key: &[u8]) -> Self {
         // Any length is a key (RFC 2104 2); the error is for algorithms that are pickier.
@@ -99,17 +105,11 @@ impl Key {
 }
 
 /// The keys of a car, and what it calls this life of its.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Seals {
     driver: Key,
     calibrator: Option<Key>,
     epoch: u64,
-}
-
-impl core::fmt::Debug for Seals {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Seals").finish_non_exhaustive()
-    }
 }
 
 impl Seals {
@@ -183,16 +183,10 @@ impl Seals {
 }
 
 /// What a driver seals with: for tests, and for programs that drive.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct DriverSeal {
     key: Key,
     epoch: u64,
-}
-
-impl core::fmt::Debug for DriverSeal {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("DriverSeal").finish_non_exhaustive()
-    }
 }
 
 impl DriverSeal {

@@ -20,6 +20,7 @@
 
 pub mod addresses;
 mod border;
+pub(crate) mod bucket;
 mod media;
 pub mod nal;
 mod own;

@@ -13,68 +13,53 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::doors::network_of;
+use crate::peer::bucket::Bucket;
 
 /// Sessions that an address may ask for at once. choice: a class of 16 viewers behind one router, and each once more.
 const AT_ONCE: u32 = 32;
 
-/// Time after which it may ask for one more. choice: a page that is refused asks again each second or two.
-const ONE_MORE: Duration = Duration::from_millis(250);
+/// And so many more a second. choice: a page that is refused asks again each second or two.
+const MORE_PER_S: u32 = 4;
 
 /// Networks that are remembered. choice: as many as can be connected at once (`doors`), four times.
 const NETWORKS: usize = 1024;
 
-/// What an address has left.
-#[derive(Clone, Copy, Debug)]
-struct Account {
-    left: u32,
-    counted_at: Instant,
+/// What each address has left.
+#[derive(Debug)]
+pub(super) struct Offers {
+    began: Instant,
+    of: HashMap<IpAddr, Bucket>,
 }
 
-/// The accounts of all.
-#[derive(Debug, Default)]
-pub(super) struct Offers(HashMap<IpAddr, Account>);
-
 impl Offers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            of: HashMap::new(),
+        }
+    }
+
     /// Whether somebody there may ask for a session now.
     pub(super) fn take(&mut self, now: Instant, from: IpAddr) -> bool {
         if from.to_canonical().is_loopback() {
             return true;
         }
+        let now = now.saturating_duration_since(self.began);
         self.make_room(now);
-        let account = self.0.entry(network_of(from)).or_insert(Account {
-            left: AT_ONCE,
-            counted_at: now,
-        });
-        account.count(now);
-        let may = account.left > 0;
-        account.left = account.left.saturating_sub(1);
-        may
+        let all = Bucket::new(AT_ONCE, MORE_PER_S);
+        self.of.entry(network_of(from)).or_insert(all).takes(now)
     }
 
-    /// Forgets whose account is full again, and if that is not enough, the one that asked first.
-    fn make_room(&mut self, now: Instant) {
-        if self.0.len() < NETWORKS {
+    /// Forgets whose bucket is full again, and if that is not enough, the one that asked first.
+    fn make_room(&mut self, now: Duration) {
+        if self.of.len() < NETWORKS {
             return;
         }
-        let full_again = ONE_MORE * AT_ONCE;
-        self.0
-            .retain(|_, account| now.saturating_duration_since(account.counted_at) < full_again);
-        let first = self.0.iter().min_by_key(|(_, account)| account.counted_at);
-        if let Some((first, _)) = first.filter(|_| self.0.len() >= NETWORKS) {
+        self.of.retain(|_, bucket| !bucket.is_full(now));
+        let first = self.of.iter().min_by_key(|(_, bucket)| bucket.asked_at());
+        if let Some((first, _)) = first.filter(|_| self.of.len() >= NETWORKS) {
             let first = *first;
-            self.0.remove(&first);
-        }
-    }
-}
-
-impl Account {
-    /// Adds what time has brought.
-    fn count(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.counted_at);
-        let more = u32::try_from(passed.as_millis() / ONE_MORE.as_millis()).unwrap_or(u32::MAX);
-        if more > 0 {
-            self.left = self.left.saturating_add(more).min(AT_ONCE);
-            self.counted_at = now;
+            self.of.remove(&first);
         }
     }
 }
@@ -89,7 +74,8 @@ mod tests {
 
     #[test]
     fn an_address_asks_so_often_and_others_are_not_hurt() {
-        let (mut offers, now) = (Offers::default(), Instant::now());
+        let now = Instant::now();
+        let mut offers = Offers::new(now);
         let taken = |offers: &mut Offers, now, from: &str, times: u32| {
             (0..times)
                 .filter(|_| offers.take(now, address(from)))
@@ -113,18 +99,19 @@ mod tests {
 
     #[test]
     fn many_addresses_take_no_memory_and_who_asked_last_stays_refused() {
-        let (mut offers, now) = (Offers::default(), Instant::now());
+        let now = Instant::now();
+        let mut offers = Offers::new(now);
         let refused = address("198.51.100.1");
         for n in 0..100_000_u32 {
             let at = now + Duration::from_micros(n.into());
             offers.take(at, IpAddr::from(n.wrapping_add(0x0100_0000).to_be_bytes()));
             offers.take(at, refused);
         }
-        assert!(offers.0.len() <= NETWORKS);
+        assert!(offers.of.len() <= NETWORKS);
         assert!(!offers.take(now + Duration::from_millis(100), refused));
         for other in ["203.0.113.8", "203.0.113.9"] {
             offers.take(now + Duration::from_secs(60), address(other));
         }
-        assert!(offers.0.len() <= 2, "all others are full again");
+        assert!(offers.of.len() <= 2, "all others are full again");
     }
 }

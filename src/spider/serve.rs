@@ -153,7 +153,7 @@ impl Spider {
         let keys = options.keys.clone();
         let shared = Arc::new(Shared {
             channels: Channels::default(),
-            offers: Mutex::default(),
+            offers: Mutex::new(Offers::new(Instant::now())),
             options: Arc::new(options),
         });
         let app = Router::new()

@@ -24,7 +24,7 @@ use webrtc::data_channel::{DataChannel, RTCDataChannelInit, RTCDataChannelMessag
 use super::key_frames::{Asker, KeyFrames};
 use super::relay::{forward, lock};
 use crate::logic::rights::Right;
-use crate::logic::wire::{Incoming, Want, decode};
+use crate::logic::wire::{Incoming, Reject, Want, decode};
 
 /// Labels that carry commands upwards.
 pub(super) const COMMAND_LABELS: [&str; 2] = ["stream", DRIVE_LABEL];
@@ -65,9 +65,14 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    /// Reads a message; what is not understood is relayed all the same.
-    pub(super) fn of(message: &[u8]) -> Self {
-        match decode(message) {
+    /// Reads a message, and says what somebody who sends it must have the right to; what is not understood is relayed all the same.
+    pub(super) fn read(message: &[u8]) -> (Self, Right) {
+        let message = decode(message);
+        (Self::of(&message), Right::needed(&message))
+    }
+
+    fn of(message: &Result<Incoming, Reject>) -> Self {
+        match message {
             Ok(Incoming::Drive(drive)) => Self::Drive {
                 lease: drive.lease.get(),
                 seq: drive.seq,
@@ -78,11 +83,6 @@ impl Meaning {
             Ok(Incoming::Motion(motion)) if motion.milli_steps > 0 => Self::Claims,
             _ => Self::Other,
         }
-    }
-
-    /// What somebody who sends it must have the right to.
-    pub(super) fn right(message: &[u8]) -> Right {
-        Right::needed(&decode(message))
     }
 
     /// Whether the sender drives.
@@ -215,11 +215,15 @@ impl Uplink {
 mod tests {
     use super::*;
 
+    fn meaning(message: &[u8]) -> Meaning {
+        Meaning::read(message).0
+    }
+
     fn drive(lease: u32, seq: u32, throttle: i32) -> Meaning {
         let text = format!(
             r#"{{"drive":{{"seq":{seq},"t_ms":1,"throttle":{throttle},"steering":0,"lease":{lease}}}}}"#
         );
-        Meaning::of(text.as_bytes())
+        meaning(text.as_bytes())
     }
 
     #[test]
@@ -228,7 +232,7 @@ mod tests {
         assert!(first.is_superseded_by(drive(7, 11, 0)));
         assert!(!first.is_superseded_by(drive(7, 9, 0)), "older");
         assert!(!first.is_superseded_by(drive(8, 11, 0)), "another driver's");
-        let stop = Meaning::of(br#"{"stop":{}}"#);
+        let stop = meaning(br#"{"stop":{}}"#);
         assert!(!first.is_superseded_by(stop));
         assert!(!stop.is_superseded_by(first), "a stop is never dropped");
     }
@@ -246,7 +250,7 @@ mod tests {
             (r#"{"ping":{"id":1,"t_ms":20}}"#, false),
             ("junk", false),
         ] {
-            assert_eq!(Meaning::of(text.as_bytes()).is_drivers(), drives, "{text}");
+            assert_eq!(meaning(text.as_bytes()).is_drivers(), drives, "{text}");
         }
     }
 }

@@ -267,6 +267,21 @@ impl Operator {
         self.send("stream", &text).await;
     }
 
+    /// All that somebody says who would drive, an old app's words too, again and again; waits until it was heard, or dropped.
+    pub async fn tries_to_drive(&mut self) {
+        for _ in 0..20 {
+            self.drive(0, 0).await;
+            self.arm().await;
+            self.drive(800, 800).await;
+            self.motion("forward", 0).await;
+            self.motion("forward", 20).await;
+            self.want(1).await;
+            let most = r#"{"speed":{"key":"maxSpeed","value":100}}"#;
+            self.send("stream", most).await;
+        }
+        self.heard_so_far().await;
+    }
+
     /// Waits until the car has answered a ping on `stream`: all that was said there before it has been heard, or dropped on its way.
     pub async fn heard_so_far(&mut self) {
         self.seq += 1;

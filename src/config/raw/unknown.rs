@@ -62,8 +62,8 @@ pub(super) fn server_key(name: &str) -> String {
 fn holds_a_secret(name: &str) -> bool {
     // choice: the names under which people have put passwords into other programs' files.
     const NAMES: &[&str] = &[
-        "credential",
         "calibrate_key",
+        "credential",
         "driver_key",
         "pass",
         "passwd",

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::names::Names;
 use super::{dtls, stun};
+use crate::peer::bucket::Bucket;
 use stun::{Class, Message, Transaction};
 
 /// Requests that were sent and may be answered.
@@ -34,40 +35,6 @@ const KNOWN_CHECKS: Bucket = Bucket::of(1_000);
 /// Sealed records that may come before we have sealed one ourselves: the stack keeps them until it has keys.
 /// choice: what a peer sends in a round trip that has finished its handshake first.
 const MAX_EARLY: u32 = 64;
-
-/// So many a second, and so many at once.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    per_s: u32,
-    left_millionths: u64,
-    filled_at: Duration,
-}
-
-impl Bucket {
-    const fn of(per_s: u32) -> Self {
-        Self {
-            per_s,
-            left_millionths: per_s as u64 * 1_000_000,
-            filled_at: Duration::ZERO,
-        }
-    }
-
-    fn takes(&mut self, now: Duration) -> bool {
-        let full = u64::from(self.per_s) * 1_000_000;
-        let passed_us =
-            u64::try_from(now.saturating_sub(self.filled_at).as_micros()).unwrap_or(u64::MAX);
-        let more = passed_us.saturating_mul(u64::from(self.per_s));
-        self.left_millionths = self.left_millionths.saturating_add(more).min(full);
-        self.filled_at = now;
-        match self.left_millionths.checked_sub(1_000_000) {
-            Some(left) => {
-                self.left_millionths = left;
-                true
-            }
-            None => false,
-        }
-    }
-}
 
 /// A request that was sent.
 #[derive(Clone, Copy, Debug)]

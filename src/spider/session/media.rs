@@ -240,7 +240,7 @@ async fn command(
     if let Some(downlink) = downlink {
         downlink.heard();
     }
-    let needed = Meaning::right(&message.data);
+    let (mut meaning, needed) = Meaning::read(&message.data);
     if !rights.has(needed) {
         if let Some(downlink) = downlink {
             downlink.overstepped(needed, rights);
@@ -248,18 +248,18 @@ async fn command(
         return None;
     }
     let uplink = hub.uplink();
-    let mut meaning = Meaning::of(&message.data);
     let mut drives = meaning.is_drivers();
     let mut ahead = None;
     while matches!(meaning, Meaning::Drive { .. }) {
         match channel.poll().now_or_never().flatten() {
-            Some(DataChannelEvent::OnMessage(next))
-                if meaning.is_superseded_by(Meaning::of(&next.data))
-                    && rights.has(Meaning::right(&next.data)) =>
-            {
-                meaning = Meaning::of(&next.data);
-                drives |= meaning.is_drivers();
-                message = next;
+            Some(DataChannelEvent::OnMessage(next)) => {
+                let (newer, needed) = Meaning::read(&next.data);
+                if !(meaning.is_superseded_by(newer) && rights.has(needed)) {
+                    ahead = Some(DataChannelEvent::OnMessage(next));
+                    break;
+                }
+                drives |= newer.is_drivers();
+                (meaning, message) = (newer, next);
             }
             other => {
                 ahead = other;
