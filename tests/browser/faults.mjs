@@ -202,7 +202,11 @@ async function fillUp() {
     window.kept.push(pc, socket);
     const code = await new Promise((resolve) => {
       socket.onopen = () => socket.send(JSON.stringify({ type: 'offer', data: pc.localDescription.sdp }));
-      socket.onmessage = ({ data }) => { if (data.includes('"answer"')) resolve(0); };
+      // Who does not connect loses his place after twenty seconds.
+      socket.onmessage = ({ data }) => {
+        const { type, data: sdp } = JSON.parse(data);
+        if (type === 'answer') pc.setRemoteDescription({ type, sdp }).then(() => resolve(0));
+      };
       socket.onclose = (event) => resolve(event.code);
     });
     if (code !== 0) return code;

@@ -184,7 +184,8 @@ export function createLink({ base, channel, key, io = browserIo(), on }) {
   async function socketClosed(mine, opened, reason, code) {
     mine.socket = null;
     if (code === TRY_LATER) {
-      drives = false; // Two who want to drive must not turn each other out in turns: it takes a hand to ask again.
+      // Two who want to drive must not turn each other out in turns: it takes a hand to ask again. One that asked meanwhile counts.
+      if (mine.drives) drives = false;
       return fail(mine.drives || status.why === 'taken' ? 'taken' : 'full'); // The words stay until there is a place.
     }
     if (status.phase === 'open') return; // The supervisor watches whether the media lives on.

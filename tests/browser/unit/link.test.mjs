@@ -176,6 +176,10 @@ test('only a user who wants to drive asks for the driver’s place, and once ref
   assert.equal(whys.at(-1), 'taken');
   await io.pass(5000);
   assert.equal(asked(), null);
+  link.claim(true); // While an attempt is under way that does not ask for it.
+  await refuse();
+  await io.pass(5000);
+  assert.ok(io.sockets.some(({ url }, at) => at > 2 && new URL(url).searchParams.get('drive') === '1'), 'the next one asks');
   const names = new Set(io.sockets.map(({ url }) => new URL(url).searchParams.get('instance')));
   assert.deepEqual([...names], [io.secret()], 'and says each time who it is');
 });
