@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Passes every test of the project, and installs what they need.
+# Passes the tests of the project, and installs what they need.
 #
 # Runs where: a developer's or CI machine (Debian or Ubuntu). Emulated machines and network namespaces need root: a user
 #             who may use sudo types the same, and is asked by it. What root makes is root's, outside of the checkout.
@@ -7,17 +7,22 @@
 # Changes:    packages (see prepare.sh), node_modules, ${SPIDERCAR_CACHE:-~/.cache/spidercar} (of who runs it).
 # Servers bind loopback; whatever is started is ended. One line a step, and what a step does once it takes longer than
 # 10 s; of a step that failed, the names and words of what failed in it. The last line is `N passed, N failed, N skipped`.
-# usage: test.sh [STEP...]   without steps: all of them, in this order; test.sh --list names them
+# usage: test.sh [--slow | STEP...]
+#   without steps: all that are listed first, in this order; under an hour on 2 cores, cold
+#   --slow     those that take long: emulated Pis, cards that are booted, further newcomers. Another hour
+#   --list     names them all
 # VERBOSE=1 shows what steps print that pass, too.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-steps=(format clippy no-std docs deny shell runner unit libcamera fuzz e2e power-cut terminal page page-ui drive interop machine card newcomer)
+steps=(format clippy no-std docs deny shell runner unit libcamera fuzz e2e power-cut terminal page page-ui drive interop deploy machine newcomer)
+slow=(pi card newcomers)
 # Those that any user can run.
 rootless=(format no-std deny shell runner unit page)
 case "${1:-}" in
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    --list) printf '%s\n' "${steps[@]}"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --list) printf '%s\n' "${steps[@]}"; printf '%s   (slow)\n' "${slow[@]}"; exit 0 ;;
+    --slow) steps=("${slow[@]}"); shift ;;
 esac
 
 step_format() { cargo fmt --check; }
@@ -58,23 +63,27 @@ step_drive() { tests/browser/drive.sh "$binary" && node tests/browser/faults.mjs
 step_terminal() { tests/terminal/run.sh "$binary"; }
 step_interop() { tests/interop/run.sh "$binary"; }
 
-# The aarch64 program on an emulated Pi 3B, and the lap sensor on a real kernel's GPIO lines in a VM.
-step_machine() {
+# What deploy.sh does to images and cards, without starting one.
+step_deploy() { tests/card/deploy.sh "$binary"; }
+# Lap sensors, CSI and USB cameras on the kernels of emulated PCs.
+step_machine() { tests/machine/run.sh "$binary"; }
+# The README's commands on machines that have nothing of what this one has: on each release, a plain one and a desktop.
+step_newcomer() { tests/newcomer/run.sh bookworm trixie-desktop; }
+
+# The aarch64 programs on an emulated Pi 3B.
+step_pi() {
     local program
     program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
-    tests/machine/run.sh "$binary" "$program"
+    tests/machine/pi.sh "$binary" "$program"
 }
-
 # From packages to a card, and from a card to a driven car, on an emulated Pi 3B.
 step_card() {
     local program
     program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
     tests/card/run.sh "$binary" "$program"
 }
-
-# The README's commands on machines that have nothing of what this one has: on each release, a plain one and a desktop. The
-# other two of the four, and the second command whole, take half an hour and more: tests/newcomer/run.sh by hand.
-step_newcomer() { tests/newcomer/run.sh bookworm trixie-desktop; }
+# The other two of the four. The second command whole takes an hour: tests/newcomer/run.sh --whole, by hand.
+step_newcomers() { tests/newcomer/run.sh trixie bookworm-desktop; }
 
 [ $# -gt 0 ] && steps=("$@")
 for step in "${steps[@]}"; do
@@ -112,7 +121,7 @@ export PYTHONDONTWRITEBYTECODE=1
 
 # The program is built first where a step runs it: its own seconds are no step's.
 first=(prepare)
-case " ${steps[*]} " in *" power-cut "* | *" terminal "* | *" drive "* | *" interop "* | *" machine "* | *" card "*) first+=(build) ;; esac
+case " ${steps[*]} " in *" power-cut "* | *" terminal "* | *" drive "* | *" interop "* | *" deploy "* | *" machine "* | *" pi "* | *" card "*) first+=(build) ;; esac
 foresee "${#steps[@]}" "${first[@]}" "${steps[@]}"
 required prepare scripts/prepare.sh test
 case ${first[*]} in *build*) required build cargo build --locked ;; esac

@@ -244,6 +244,9 @@ fn replay(file: &Path) -> (Option<i32>, String) {
     )
 }
 
+/// What the log says with each record.
+const LED: &str = "what led to the stop";
+
 /// Whether a record is of a stop by this cause.
 fn is_of(record: &Path, cause: &str) -> bool {
     let end = format!("-{cause}.jsonl");
@@ -251,8 +254,14 @@ fn is_of(record: &Path, cause: &str) -> bool {
 }
 
 fn records(folder: &Folder) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder.file("box")).expect("the folder of the black box");
-    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    // There is no folder before the first of them.
+    let entries = std::fs::read_dir(folder.file("box"));
+    let mut found: Vec<_> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     found.sort();
     found
 }
@@ -265,14 +274,16 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
     for cause in ["silence", "stop"] {
         let operator = car
             .undisturbed(async || {
+                let before = records(&folder).len();
                 let mut operator = Operator::connect(&car.program.url()).await;
                 operator.move_off(&car).await;
                 if cause == "stop" {
                     operator.send("stream", r#"{"stop":{}}"#).await;
                 }
                 // Not before it has arrived: a peer that goes takes what it has not sent with it.
-                until("the stop in the actuator log", || {
-                    car.last().is_some_and(|last| last.cause == cause)
+                until(&format!("a record of the {cause}"), || {
+                    let new = records(&folder).split_off(before);
+                    new.iter().any(|path| is_of(path, cause))
                 })
                 .await;
                 operator
@@ -280,22 +291,22 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
             .await;
         drop(operator);
         car.until_neutral().await;
-        until(&format!("a record of the {cause}"), || {
-            records(&folder).iter().any(|path| is_of(path, cause))
-        })
-        .await;
     }
     car.program.signal("-TERM");
     assert_eq!(car.program.wait(), Some(0));
+    let told = car.program.text();
+    let told: Vec<&str> = told.lines().filter(|line| line.contains(LED)).collect();
+    let all = records(&folder);
+    assert_eq!(told.len(), all.len(), "a whole file for each stop: {all:?}");
+    for path in &all {
+        let name = path.display().to_string();
+        let is_told = told.iter().any(|line| line.contains(&name));
+        assert!(is_told, "nothing else: {name}");
+    }
     // A stop because this computer stood still has a record too.
-    let (late, found): (Vec<_>, Vec<_>) = records(&folder)
+    let (late, found): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|path| is_of(path, "control_late"));
-    assert_eq!(
-        found.len(),
-        2,
-        "a whole file for each stop and nothing else: {found:?}"
-    );
     for path in late.iter().chain(&found) {
         let (code, said) = replay(path);
         assert_eq!(code, Some(0), "{said}");

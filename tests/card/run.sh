@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What deploy.sh does to images, hostile ones among them, and with secrets (check_*.py); then from packages to a driven car:
-# makes a card image, deploys into it, boots it on an emulated Pi 3B, drives (card_drive.py).
+# From packages to a driven car: makes a card image, deploys into it, again and again (check_deploy.py), boots it on an
+# emulated Pi 3B and drives (card_drive.py). What deploy.sh does to other images is deploy.sh's, beside this.
 #
 # usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
 # Runs where: an amd64 Debian, as root. Needs: what scripts/prepare.sh test installs; Debian's mirror the first time.
@@ -19,8 +19,6 @@ binary=$(realpath "$1")
 export SPIDERCAR=$binary
 binary_pi=${2:-$("$here/../../scripts/build-pi.sh" --fast | tail -n 1)}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
-# What takes seconds comes first.
-(cd "$here" && for one in official hostile secrets wifi sudo; do python3 "check_$one.py"; done)
 # The emulator's packages are fetched while there is a network.
 "$here/../../scripts/debian-root.sh" machine-qemu --arch amd64 qemu-system-arm qemu-system-x86 >/dev/null
 folder=$(mktemp -d)

@@ -1,6 +1,6 @@
 """An emulated Raspberry Pi 3B is driven through a Spider on this machine, and its pins are read from outside.
 
-    pi_drive.py SPIDERCAR SPIDERCAR-FOR-AARCH64        called by pi_drive.sh, in a network namespace of its own
+    pi_drive.py SPIDERCAR SPIDERCAR-FOR-AARCH64        called by pi.sh, in a network namespace of its own
 
     driver (watch) ──▶ Spider ──tap──▶ Pi: spidercar run ──▶ GPIO registers ──▶ QEMU ──▶ edges ──▶ checks
       this machine, 10.0.2.2           10.0.2.15, everything in it is the real program

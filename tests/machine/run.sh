@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs all checks on emulated machines: what they promise (check_machines.py), lap sensors on a kernel with gpio-sim
+# Runs the checks on emulated PCs: what emulated machines promise (check_machines.py), lap sensors on a kernel with gpio-sim
 # (check_laps.py, which runs tests/lap_gpio_sim.rs), CSI cameras through libcamera (check_libcamera.py, which runs
-# tests/csi_virtual.rs, and camera_publish.py) and into an encoder of the kernel (tests/zero_copy.rs), USB cameras
-# (webcam_publish.py), and the driven Pi (pi_drive.sh).
+# tests/csi_virtual.rs, and camera_publish.py) and into an encoder of the kernel (tests/zero_copy.rs), and USB cameras
+# (webcam_publish.py). The emulated Pi is pi.sh's.
 #
-# usage: run.sh PATH-TO-SPIDERCAR [PATH-TO-SPIDERCAR-FOR-AARCH64]    without the second: scripts/build-pi.sh --fast
+# usage: run.sh PATH-TO-SPIDERCAR
 # Runs where: an amd64 Debian, as root. Needs: cargo, what scripts/prepare.sh test installs; Debian's mirror the first time.
-# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 1.4 GB for the machines, 4 GB for the build; what is started is ended.
+# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: 1.4 GB for the machines; what is started is ended.
 # Prints a line a check. Exit code 0, 1 if one failed, or 77 with the reason on the last line where it cannot run.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
@@ -32,12 +32,8 @@ built=$(scripts/with-libcamera.sh cargo test --locked --quiet --no-run --feature
     --test zero_copy --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 cp "$(grep '/spidercar$' <<<"$built")" "$cameras/spidercar"
 cargo build --locked --quiet
-binary_pi=${2:-$(scripts/build-pi.sh --fast | tail -n 1)}
-python3 "$here/check_libcamera.py" "$cameras/spidercar" "$(grep csi_virtual <<<"$built")" "$(grep zero_copy <<<"$built")" \
-    "$binary_pi" || worst $?
+python3 "$here/check_libcamera.py" "$cameras/spidercar" "$(grep csi_virtual <<<"$built")" "$(grep zero_copy <<<"$built")" || worst $?
 python=$(tests/interop/run.sh --python)
 unshare --net -- python3 "$here/camera_publish.py" "$binary" "$cameras/spidercar" "$python" || worst $?
 unshare --net -- python3 "$here/webcam_publish.py" "$binary" "$python" || worst $?
-
-"$here/pi_drive.sh" "$binary" "$binary_pi" || worst $?
 exit "$code"
