@@ -45,7 +45,8 @@ step_deny() {
             rm -rf "$cache/deny-target"
         fi
     fi
-    "$cache/bin/cargo-deny" --locked --all-features --config .cargo/deny.toml check bans licenses sources
+    "$cache/bin/cargo-deny" --locked --all-features --config .cargo/deny.toml check bans licenses sources &&
+        scripts/test/advisories.sh "$cache/bin/cargo-deny" . tests/fuzz
 }
 step_shell() { shellcheck -x scripts/*.sh scripts/*/*.sh .ci/run tests/*/*.sh; }
 step_runner() { tests/runner/run.sh; }

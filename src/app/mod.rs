@@ -319,6 +319,7 @@ fn peer_options(config: &Config) -> Box<dyn Fn() -> PeerOptions + Send + Sync> {
         codecs: vec![Codec::H264],
         answers_passively: false,
         reach: Reach::Inside, // the Spider is one that its owner has chosen
+        gives_way: false,
     })
 }
 

@@ -242,9 +242,7 @@ impl Dial {
         if let Some(socket) = self.socket.take() {
             socket.close().await;
         }
-        if let Err(err) = self.peer.pc.close().await {
-            tracing::debug!(%err, "closing a peer");
-        }
+        self.peer.close().await;
     }
 
     async fn hear(&mut self, message: &Message) -> Option<DialEvent> {

@@ -15,6 +15,8 @@
 //! would even wait 1000 ms). 400 ms: the driver sleeps on the SCTP INIT and again on the channel's
 //! opening message (see `prompt.rs`).
 //!
+//! Each peer has a thread of its own (see `worker.rs`).
+//!
 //! Promises: callbacks of the stack never block it; an event that does not fit is logged, and state
 //! is also readable from `pc`. Knows nothing of: signalling, the car, relaying.
 
@@ -31,6 +33,7 @@ mod repair;
 mod sdp;
 mod sieve;
 mod tap;
+mod worker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -38,6 +41,7 @@ use std::time::Duration;
 
 use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use webrtc::data_channel::DataChannel;
 use webrtc::error::Result;
 use webrtc::media_stream::track_remote::TrackRemote;
@@ -93,6 +97,10 @@ const SETTLING_SPAN: Duration = Duration::from_secs(1);
 /// each packet one bit is kept (RFC 3711 3.3.2 asks for at least 64).
 const REPLAY_WINDOW: usize = 2048;
 
+/// Longest wait for a peer to say goodbye. choice: fifty times what it takes; a stack that is busy with something that its
+/// peer sent is left to end by itself.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// Room for events that a task has not yet read; a connection makes about a dozen.
 const EVENT_ROOM: usize = 64;
 
@@ -128,6 +136,8 @@ pub struct PeerOptions {
     pub answers_passively: bool,
     /// Where the other side is, and so how far its candidates may lead.
     pub reach: Reach,
+    /// It gives way to all other work of this computer: the peer of somebody who may only watch.
+    pub gives_way: bool,
 }
 
 impl PeerOptions {
@@ -142,19 +152,36 @@ impl PeerOptions {
             codecs: vec![Codec::H264],
             answers_passively: false,
             reach: Reach::Inside,
+            gives_way: false,
         }
     }
 }
 
 /// A running peer connection, its events and its newest feedback.
 pub struct Peer {
-    /// The connection; close it when done.
+    /// The connection; [`Peer::close`] it when done.
     pub pc: Arc<dyn PeerConnection>,
     /// Events in order.
     pub events: mpsc::Receiver<PeerEvent>,
     /// Key-frame requests, bitrate limit and liveness, readable at any time.
     pub feedback: Arc<Feedback>,
     remote: remote::Remote,
+}
+
+impl Peer {
+    /// Closes the connection. Whoever waits for it does so for a second at most.
+    pub async fn close(&self) {
+        let pc = Arc::clone(&self.pc);
+        let closing = tokio::spawn(async move { pc.close().await });
+        match timeout(CLOSE_LIMIT, closing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(err))) => tracing::debug!(%err, "closing a peer"),
+            Ok(Err(err)) => tracing::error!(%err, "closing a peer"),
+            Err(_) => {
+                tracing::warn!("a peer's stack is busy and does not close; it is left behind");
+            }
+        }
+    }
 }
 
 /// Builds a peer and starts its driver.
@@ -196,8 +223,18 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
     addrs.extend(options.own_addrs.iter().map(|ip| SocketAddr::new(*ip, 0)));
     let (tx, events) = mpsc::channel(EVENT_ROOM);
     let hurry = Hurry::new();
-    let runtime = webrtc::runtime::default_runtime()
-        .ok_or_else(|| webrtc::error::Error::Other("no async runtime".to_owned()))?;
+    let other = |why: String| webrtc::error::Error::Other(why);
+    let runtime =
+        webrtc::runtime::default_runtime().ok_or_else(|| other("no async runtime".to_owned()))?;
+    let worker = worker::Worker::start(options.gives_way)
+        .map_err(|err| other(format!("no thread for a peer: {err}")))?;
+    let prompt = Prompt::new(
+        runtime,
+        worker,
+        hurry.clone(),
+        options.own_addrs,
+        tx.clone(),
+    );
     // Boxed: the driver's start-up state is 20 kB, and every caller's future would carry it.
     let building = PeerConnectionBuilder::new()
         .with_configuration(
@@ -209,11 +246,8 @@ pub async fn build(options: PeerOptions) -> Result<Peer> {
         .with_media_engine(media_engine)
         .with_interceptor_registry(registry)
         .with_setting_engine(settings)
-        .with_handler(Arc::new(Events {
-            tx: tx.clone(),
-            hurry: Arc::clone(&hurry),
-        }))
-        .with_runtime(Arc::new(Prompt::new(runtime, hurry, options.own_addrs, tx)))
+        .with_handler(Arc::new(Events { tx, hurry }))
+        .with_runtime(Arc::new(prompt))
         .with_udp_addrs(addrs)
         .build();
     let pc = Box::pin(building).await?;

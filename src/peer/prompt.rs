@@ -14,6 +14,8 @@
 //! With it the channel opens 9 ms after the answer. Rejected: a copy of the crate with the two lines
 //! changed (ours to carry for ever), a short ICE keepalive (more packets on the air for good).
 //!
+//! What runs in it runs on the peer's own thread ([`Worker`]).
+//!
 //! Promises: only ever shortens a sleep; costs nothing once settled. Knows nothing of: peers.
 
 use std::fmt;
@@ -36,6 +38,7 @@ use webrtc::runtime::{
 use super::PeerEvent;
 use super::border::{Border, Traffic};
 use super::own::Own;
+use super::worker::{MAX_POLL, Worker, bounded};
 
 /// Longest sleep while hurrying. choice: far below the figure (60 ms), far above a busy loop.
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
@@ -76,6 +79,7 @@ impl Hurry {
 /// of some addresses for this computer alone.
 pub(super) struct Prompt {
     inner: Arc<dyn Runtime>,
+    worker: Worker,
     hurry: Arc<Hurry>,
     own: Vec<IpAddr>,
     traffic: Traffic,
@@ -85,12 +89,14 @@ pub(super) struct Prompt {
 impl Prompt {
     pub(super) fn new(
         inner: Arc<dyn Runtime>,
+        worker: Worker,
         hurry: Arc<Hurry>,
         own: Vec<IpAddr>,
         tx: mpsc::Sender<PeerEvent>,
     ) -> Self {
         Self {
             inner,
+            worker,
             hurry,
             own,
             traffic: Traffic::new(),
@@ -109,9 +115,15 @@ impl Runtime for Prompt {
     /// The stack's driver: when it ends, in whatever way, the peer has ended, and whoever holds it is told.
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
         let tx = self.tx.clone();
-        self.inner.spawn(Box::pin(async move {
-            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
-                tracing::error!("the WebRTC stack panicked; its peer is given up");
+        Box::new(self.worker.spawn(async move {
+            let running = bounded(MAX_POLL, future);
+            match AssertUnwindSafe(running).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(took)) => tracing::error!(
+                    ?took,
+                    "one message kept the WebRTC stack busy; its peer is given up"
+                ),
+                Err(_) => tracing::error!("the WebRTC stack panicked; its peer is given up"),
             }
             // Nobody may be left to hear it, and nobody else waits for this task.
             let _ = tx
@@ -121,6 +133,7 @@ impl Runtime for Prompt {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let _inside = self.worker.enter();
         let is_own = self.own.contains(&socket.local_addr()?.ip());
         let socket = self.inner.wrap_udp_socket(socket)?;
         let socket = if is_own {
@@ -135,6 +148,7 @@ impl Runtime for Prompt {
         &self,
         listener: std::net::TcpListener,
     ) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        let _inside = self.worker.enter();
         self.inner.wrap_tcp_listener(listener)
     }
 

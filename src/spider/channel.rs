@@ -210,14 +210,9 @@ impl Channel {
     }
 
     /// Hands a metric message to every viewer.
-    pub(super) async fn metric(&self, message: &RTCDataChannelMessage) {
-        let downlinks: Vec<_> = lock(&self.0)
-            .subscribers
-            .iter()
-            .map(|one| Arc::clone(&one.downlink))
-            .collect();
-        for downlink in downlinks {
-            downlink.metric(message).await;
+    pub(super) fn metric(&self, message: &RTCDataChannelMessage) {
+        for subscriber in &lock(&self.0).subscribers {
+            subscriber.downlink.metric(message.clone());
         }
     }
 
@@ -427,7 +422,7 @@ mod tests {
         let channel = Channels::default().get("a");
         let start = Instant::now();
         let join = |drives, now| {
-            let (downlink, _packets) = Downlink::new(None, Vec::new());
+            let (downlink, _queues) = Downlink::new(None, Vec::new());
             channel
                 .subscribe(
                     Arc::clone(&downlink),
@@ -488,7 +483,7 @@ mod tests {
     fn rule_10_a_viewer_that_cannot_decode_what_is_published_is_told_so() {
         let channel = Channels::default().get("a");
         let view = |codec, offered: &[Codec]| {
-            let (downlink, _packets) = Downlink::new(codec, offered.to_vec());
+            let (downlink, _queues) = Downlink::new(codec, offered.to_vec());
             channel
                 .subscribe(downlink, Seat::default(), Instant::now())
                 .unwrap_or_else(|why| panic!("{why:?}"))

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   publisher track ──▶ fan out ──try_send──▶ [queue of one viewer] ──rewrite──▶ its track
-//!   publisher metric ─▶ fan out ──────────────────────────────────────────────▶ its metric
+//!   publisher metric ─▶ fan out ──try_send──▶ [queue of one viewer] ───────────▶ its metric
 //! ```
 //!
-//! Each viewer has its own queue and task, so that one on a bad path delays nobody; when its queue is
-//! full its packets are dropped and it starts again at the next key frame.
+//! Each viewer has its own queues and tasks, so that one on a bad path delays nobody, nor one whose peer is held by
+//! something that it sent. What is too much for a queue is dropped; video starts again at the next key frame.
 //!
 //! Promises: payload bytes unchanged. Knows nothing of: signalling.
 //! Sources: PROTOCOL.md 3.4.
@@ -32,6 +32,9 @@ use crate::peer::nal::starts_key_frame;
 /// Packets a viewer may lag behind. choice: a key frame of 200 kB and a frame more.
 const VIDEO_ROOM: usize = 256;
 
+/// Metric messages that wait for a viewer's peer. choice: a second of telemetry.
+const METRIC_ROOM: usize = 32;
+
 /// Bytes on their way on one channel; further messages are dropped while so many are unacknowledged.
 /// choice: eight seconds of telemetry; ICE has given the peer up by then.
 const MESSAGE_ROOM: usize = 64 * 1024;
@@ -46,6 +49,7 @@ pub(super) const METRIC_LABEL: &str = "metric";
 /// The way to one viewer.
 pub(super) struct Downlink {
     video: mpsc::Sender<rtp::Packet>,
+    metrics: mpsc::Sender<RTCDataChannelMessage>,
     lagging: AtomicBool,
     dropped: AtomicU64,
     metric: Mutex<Option<Arc<dyn DataChannel>>>,
@@ -63,15 +67,24 @@ pub(super) struct Downlink {
     overstepped: AtomicU64,
 }
 
+/// What waits for one viewer: the ends that its tasks drain.
+pub(super) struct Queues {
+    pub(super) video: mpsc::Receiver<rtp::Packet>,
+    pub(super) metrics: mpsc::Receiver<RTCDataChannelMessage>,
+}
+
 impl Downlink {
-    /// A way to a viewer with a track of that codec, and the end that its task drains.
-    pub(super) fn new(
-        codec: Option<Codec>,
-        offered: Vec<Codec>,
-    ) -> (Arc<Self>, mpsc::Receiver<rtp::Packet>) {
-        let (video, rx) = mpsc::channel(VIDEO_ROOM);
+    /// A way to a viewer with a track of that codec, and what is drained.
+    pub(super) fn new(codec: Option<Codec>, offered: Vec<Codec>) -> (Arc<Self>, Queues) {
+        let (video, video_end) = mpsc::channel(VIDEO_ROOM);
+        let (metrics, metrics_end) = mpsc::channel(METRIC_ROOM);
+        let queues = Queues {
+            video: video_end,
+            metrics: metrics_end,
+        };
         let downlink = Self {
             video,
+            metrics,
             lagging: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             metric: Mutex::new(None),
@@ -82,7 +95,7 @@ impl Downlink {
             heard_at: Mutex::new(Instant::now()),
             overstepped: AtomicU64::new(0),
         };
-        (Arc::new(downlink), rx)
+        (Arc::new(downlink), queues)
     }
 
     /// Hands over a packet, or drops it where the viewer is too far behind.
@@ -98,12 +111,9 @@ impl Downlink {
         lock(&self.metric).get_or_insert_with(|| Arc::clone(channel));
     }
 
-    /// Sends a metric message as it came.
-    pub(super) async fn metric(&self, message: &RTCDataChannelMessage) {
-        let channel = lock(&self.metric).clone();
-        if let Some(channel) = channel {
-            forward(&channel, message).await;
-        }
+    /// Hands over a metric message, or drops it where too many wait.
+    pub(super) fn metric(&self, message: RTCDataChannelMessage) {
+        let _ = self.metrics.try_send(message); // newer ones come
     }
 
     /// What a viewer is told when the channel's video has this codec; `None` where its track has it, or it has none.
@@ -195,6 +205,19 @@ pub(super) async fn forward(channel: &Arc<dyn DataChannel>, message: &RTCDataCha
     };
     if let Err(err) = sent {
         tracing::trace!(%err, "spider: a message was not relayed");
+    }
+}
+
+/// Drains one viewer's metric messages into its channel, each as it came, for as long as its session lasts.
+pub(super) async fn tell(
+    mut metrics: mpsc::Receiver<RTCDataChannelMessage>,
+    downlink: Arc<Downlink>,
+) {
+    while let Some(message) = metrics.recv().await {
+        let channel = lock(&downlink.metric).clone();
+        if let Some(channel) = channel {
+            forward(&channel, &message).await;
+        }
     }
 }
 

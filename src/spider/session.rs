@@ -374,9 +374,7 @@ impl Session {
     async fn stop(&mut self) {
         self.member = None; // off the channel first: nobody finds a dying peer
         self.tasks.abort_all();
-        if let Err(err) = self.peer.pc.close().await {
-            tracing::debug!(%err, "spider: closing a peer");
-        }
+        self.peer.close().await;
         if let Some(uplink) = &self.uplink
             && uplink.late() > 0
         {

@@ -6,10 +6,10 @@ A stack that takes them well is as good: then the viewer stays. Who fills what t
 
 import asyncio
 
-from aiortc.rtcsctptransport import AbortChunk, ErrorChunk
+from aiortc.rtcsctptransport import AbortChunk, ErrorChunk, ForwardTsnChunk
 
 from checks import Scenario, expect, main, until
-from driver import Driver
+from driver import COASTING, LIVE, STOOD_STILL, Driver, motion
 from programs import Car, Spider
 
 SIZE = (640, 480)
@@ -53,6 +53,13 @@ async def many_channels(driver: Driver) -> None:
 async def long_label(driver: Driver) -> None:
     """A data channel with a label of 60 kB."""
     driver.pc.createDataChannel("x" * 60_000)
+
+
+async def far_ahead(driver: Driver) -> None:
+    """A number that is two thousand million ahead."""
+    forward = ForwardTsnChunk()
+    forward.cumulative_tsn = (driver.pc.sctp._local_tsn + 0x7FFF0000) % (1 << 32)
+    await driver.pc.sctp._send_chunk(forward)
 
 
 def chunk(kind):
@@ -109,6 +116,32 @@ async def at_the_same_car(scenario: Scenario) -> None:
         async with scenario.check("the driver drives on"):
             expect(car.program.process.returncode is None, "the process is gone")
             await driver.drives(car)
+    async with scenario.check(f"{far_ahead.__doc__.split('.')[0].lower()}: while his peer is busy with it, the driver drives and hears"):
+        other = Driver(scenario)
+        await other.subscribe(place.plain)
+        await other.hears("car")
+        gone = sum("client gone" in line for line in car.program.log)
+        began = asyncio.get_running_loop().time()
+        await far_ahead(other)
+        # The longest wait for news of the car, until his session ends or the stack has shown that it is not busy.
+        silence = newest = began
+        heard = driver.car()["t_us"]
+        worst = 0.0
+        while sum("client gone" in line for line in car.program.log) == gone and newest - began < 8:
+            driver.send(motion("forward", 10))
+            await asyncio.sleep(0.02)
+            newest = asyncio.get_running_loop().time()
+            told = driver.car()
+            if told["t_us"] != heard:
+                heard, silence = told["t_us"], newest
+            worst = max(worst, newest - silence)
+            expect(told["state"] in (LIVE, COASTING) or told["cause"] in STOOD_STILL, f"the car stopped: {told}")
+        scenario.say(f"at most {worst:.2f} s without news of the car in {newest - began:.1f} s")
+        expect(worst < 1, f"there was no news of the car for {worst:.1f} s")
+        await other.pc.close()
+        await other.signalling.close()
+    async with scenario.check("the driver drives on"):
+        await driver.drives(car)
     async with scenario.check("who answers every check of ICE and never begins DTLS: his place is free again in half a minute"):
         other = Driver(scenario)
 

@@ -73,7 +73,7 @@ impl Session {
                     }
                     DataChannelEvent::OnMessage(message) => match role {
                         Role::Subscriber if deaf => {} // rule 16
-                        Role::Publisher if label == METRIC_LABEL => hub.metric(&message).await,
+                        Role::Publisher if label == METRIC_LABEL => hub.metric(&message),
                         Role::Subscriber if COMMAND_LABELS.contains(&label.as_str()) => {
                             let from = Sender {
                                 channel: &channel,

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{BUSY, End, REFUSED, Request, Role, Session, log_as, send};
+use crate::logic::rights::Right;
 use crate::peer::{
     Codec, PLAYOUT_DELAY_URI, PeerEvent, PeerOptions, answer_in_kind, build, has_one_ufrag,
     is_in_legacy_dialect, offered_codecs, video_track,
@@ -29,7 +30,7 @@ use crate::peer::{
 use crate::spider::SpiderOptions;
 use crate::spider::channel::{Channel, Claim, FULL, Member, Note, Seat};
 use crate::spider::fault::Fault;
-use crate::spider::relay::{Downlink, METRIC_LABEL, cannot_decode, feed};
+use crate::spider::relay::{Downlink, METRIC_LABEL, Queues, cannot_decode, feed, tell};
 use crate::spider::rewrite::Rewriter;
 use crate::spider::uplink::{DRIVE_LABEL, Uplink, newest_counts};
 
@@ -42,7 +43,7 @@ struct Place {
     notes: mpsc::Receiver<Note>,
     uplink: Option<Arc<Uplink>>,
     downlink: Option<Arc<Downlink>>,
-    packets: Option<mpsc::Receiver<rtp::Packet>>,
+    queues: Option<Queues>,
 }
 
 /// Rule 10: the codec that is published, and nothing else, to a viewer; else the one asked for, H.264, or the first offered.
@@ -92,7 +93,7 @@ fn publish(
         notes,
         uplink: Some(uplink),
         downlink: None,
-        packets: None,
+        queues: None,
     })
 }
 
@@ -106,7 +107,7 @@ fn subscribe(
     if channel.uplink().is_none() && options.faults.has(Fault::NeedPublisher) {
         return Err("fault: no publisher yet"); // rule 19
     }
-    let (downlink, packets) = Downlink::new(codec, offered);
+    let (downlink, queues) = Downlink::new(codec, offered);
     let seat = Seat {
         instance: request.instance.clone(),
         drives: request.drives,
@@ -118,7 +119,7 @@ fn subscribe(
         notes,
         uplink: None,
         downlink: Some(downlink),
-        packets: Some(packets),
+        queues: Some(queues),
     })
 }
 
@@ -165,6 +166,7 @@ impl Session {
             codecs: codec.into_iter().collect(),
             answers_passively: is_in_legacy_dialect(offer),
             reach: request.reach,
+            gives_way: !request.rights.has(Right::Drive) && request.role == Role::Subscriber,
         };
         let peer = build(peer_options).await.map_err(log_as("no peer"))?;
         let mut session = Self {
@@ -181,9 +183,16 @@ impl Session {
             channels: 0,
             tasks: JoinSet::new(),
         };
+        let packets = place
+            .queues
+            .zip(session.downlink.clone())
+            .map(|(queues, downlink)| {
+                session.tasks.spawn(tell(queues.metrics, downlink));
+                queues.video
+            });
         let started = async {
             if let Some(codec) = codec {
-                session.prepare_video(codec, offer, place.packets).await?;
+                session.prepare_video(codec, offer, packets).await?;
             }
             session.answer(socket, offer, early).await
         };
