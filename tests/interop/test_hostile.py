@@ -57,9 +57,14 @@ async def long_label(driver: Driver) -> None:
 
 async def far_ahead(driver: Driver) -> None:
     """A number that is two thousand million ahead."""
+    await send_far_ahead(driver.pc)
+
+
+async def send_far_ahead(pc) -> None:
+    """Tells the other side not to wait for two thousand million messages that never were."""
     forward = ForwardTsnChunk()
-    forward.cumulative_tsn = (driver.pc.sctp._local_tsn + 0x7FFF0000) % (1 << 32)
-    await driver.pc.sctp._send_chunk(forward)
+    forward.cumulative_tsn = (pc.sctp._local_tsn + 0x7FFF0000) % (1 << 32)
+    await pc.sctp._send_chunk(forward)
 
 
 def chunk(kind):
