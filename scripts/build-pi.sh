@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the program for a 64-bit Raspberry Pi OS (trixie), from this machine's work tree, at this machine's speed.
 #
-# usage: build-pi.sh [--fast] [CARGO-BUILD-ARGUMENT...]
+# usage: build-pi.sh [--fast] [--sign KEY-FILE] [CARGO-BUILD-ARGUMENT...]
 #   --fast    for tests: no link-time optimisation and no debug information, so minutes less; the code is the same
+#   --sign    signs both programs and what is sent with them, for deploy.sh --signed-by: an ed25519 key (sign.sh)
 #   others    go to `cargo build` as they are: --profile NAME; with --example NAME and its like it is built once, with
 #             libcamera
 #
@@ -20,13 +21,14 @@
 #             of their own: they are gone when the build is, however it ends.
 # Prints on stdout the path of each program it made, `spidercar` last and spidercar-csi in the same folder, and on stderr
 # their sizes and the libraries they want, which also stand in PROGRAM.needs, with their packages, for deploy.sh. Beside them
-# are the licences of all crates in them, NOTICES.txt, and their bill of materials, sbom.cdx.json (notices.py).
+# are the licences of all crates in them, NOTICES.txt, and their bill of materials, sbom.cdx.json (notices.py); with --sign
+# their sums and a signature of these, SHA256SUMS and SHA256SUMS.sig.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 top=$(cd "$(dirname "$0")/.." && pwd)
 cache=${SPIDERCAR_CACHE:-$HOME/.cache/spidercar}
 
-usage() { sed -n '2,24s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,26s/^# \{0,1\}//p' "$0"; }
 fail() {
     echo "build-pi: $*" >&2
     exit 1
@@ -34,10 +36,17 @@ fail() {
 [ "$(uname -m)" = x86_64 ] ||
     fail "this builds on amd64, and here is $(uname -m): on an arm64 Debian trixie, a Pi among them, cargo builds both itself (\`cargo build --release\`, and with --features libcamera what is to be spidercar-csi)"
 flavour=release profile=(CARGO_PROFILE_RELEASE_DEBUG=line-tables-only)
-arguments=()
-for argument in "$@"; do
+arguments=() said=("$@") sign=
+while [ $# -gt 0 ]; do
+    argument=$1
+    shift
     case $argument in
         --fast) flavour=fast profile=(CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16) ;;
+        --sign)
+            [ $# -gt 0 ] || { echo "build-pi: --sign wants the file of a key" >&2; exit 2; }
+            sign=$1
+            shift
+            ;;
         -h | --help) usage; exit 0 ;;
         --target | --target=*) echo "build-pi: the target is aarch64-unknown-linux-gnu; 32-bit is out of scope" >&2; exit 2 ;;
         *) arguments+=("$argument") ;;
@@ -52,8 +61,13 @@ builds=("--features=libcamera spidercar-csi" "--features=default spidercar")
 case " ${arguments[*]} " in
     *" --example"* | *" --bin"* | *" --test"* | *" --bench"* | *" --lib "* | *" --all-targets "*) builds=("--features=libcamera") ;;
 esac
+if [ -n "$sign" ]; then
+    [ "${#builds[@]}" = 2 ] || fail "--sign is for the programs that go to a car; sign another one with scripts/sign.sh"
+    # Told now, not after the build.
+    "$top/scripts/sign.sh" --try "$sign" || exit 1
+fi
 if [ "$(id -u)" != 0 ]; then
-    exec sudo --preserve-env=CARGO_HOME HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "$@"
+    exec sudo --preserve-env=CARGO_HOME,SSH_AUTH_SOCK HOME="$HOME" SPIDERCAR_CACHE="$cache" "$0" "${said[@]}"
 fi
 
 "$top/scripts/prepare.sh" pi >&2
@@ -178,4 +192,5 @@ for one in "${builds[@]}"; do
     done <<<"$made"
 done
 mv "$target/notices/NOTICES.txt" "$target/notices/sbom.cdx.json" "$results"
+[ -z "$sign" ] || "$top/scripts/sign.sh" "$results" "$sign" || exit 1
 echo "build-pi: $flavour build in $SECONDS s" >&2

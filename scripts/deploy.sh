@@ -12,6 +12,10 @@
 #                       lines stay. Who may log in, Wi-Fi and name stay unless they are said again
 #   --binary FILE       the program; without it scripts/build-pi.sh makes it. FILE-csi is the one for CSI cameras. NOTICES.txt
 #                       and sbom.cdx.json go with it if they are beside it (scripts/notices.py)
+#   --signed-by FILE    a public key (.pub), or a file of ssh-keygen's allowed signers: the programs are checked before anything
+#                       is done with them, and from then on the car takes only programs that one of these keys signed
+#                       (build-pi.sh --sign, sign.sh). FILE takes the place of the keys that the car had
+#   --unsigned          a car that wants signatures takes this one program without
 #   --url URL, --channel ID         the Spider to publish to, and where
 #   --set KEY=VALUE     any other key of the configuration; more than once
 #   --secret KEY=FILE   a key that names a file: it goes to /etc/spidercar/secrets, readable for the car alone. A KEY without
@@ -40,7 +44,7 @@ trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" end
 }
 top=$(cd "$(dirname "$0")/.." && pwd)
 
-usage() { sed -n '2,35s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,39s/^# \{0,1\}//p' "$0"; }
 # Whatever a car or a card said is in a sentence: it stays one line, and moves no terminal.
 say_it() { printf 'deploy: %s\n' "${*//[[:cntrl:]]/ }" >&2; }
 fail() {
@@ -62,7 +66,7 @@ ask() {
 }
 
 image='' device='' host='' board='' binary='' led='' ssh_key='' host_name='' dry_run='' yes='' what=install
-wifi_ssid='' wifi_password_file='' wifi_country='' wifi_open='' wifi_hidden='' sudo_password_file=''
+wifi_ssid='' wifi_password_file='' wifi_country='' wifi_open='' wifi_hidden='' sudo_password_file='' signed_by='' unsigned='' signers=''
 sets=() secrets=() said=("$@")
 # shellcheck disable=SC2034  # some are read by card.sh and host.sh
 while [ $# -gt 0 ]; do
@@ -73,7 +77,8 @@ while [ $# -gt 0 ]; do
         --uninstall) what=uninstall ;;
         --wifi-open) wifi_open=1 ;;
         --wifi-hidden) wifi_hidden=1 ;;
-        --image | --device | --host | --board | --binary | --url | --channel | --set | --secret | --ssh-key | --wifi | --wifi-password-file | --wifi-country | --hostname | --led | --sudo-password-file)
+        --unsigned) unsigned=1 ;;
+        --image | --device | --host | --board | --binary | --url | --channel | --set | --secret | --ssh-key | --wifi | --wifi-password-file | --wifi-country | --hostname | --led | --sudo-password-file | --signed-by)
             [ $# -ge 2 ] || misuse "$1 wants a value"
             case $1 in
                 --image) image=$2 ;;
@@ -92,6 +97,7 @@ while [ $# -gt 0 ]; do
                 --hostname) host_name=$2 ;;
                 --led) led=$2 ;;
                 --sudo-password-file) sudo_password_file=$2 ;;
+                --signed-by) signed_by=$2 ;;
             esac
             shift
             ;;
@@ -113,6 +119,8 @@ esac
 . "$top/scripts/deploy/image.sh"
 # shellcheck source-path=SCRIPTDIR source=deploy/wifi.sh
 . "$top/scripts/deploy/wifi.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy/signed.sh
+. "$top/scripts/deploy/signed.sh"
 [ -z "$image" ] || check_image_file
 [ -z "$board" ] || [ -f "$top/board/$board/boot-config.txt" ] ||
     fail "there is no car board/$board; there are: $(cd "$top/board" && echo */boot-config.txt | sed 's,/boot-config.txt,,g')"
@@ -129,6 +137,11 @@ if [ -n "$ssh_key" ]; then
     ! grep -q 'PRIVATE KEY' "$ssh_key" || fail "--ssh-key $ssh_key: this is a private key, which stays with you; the public one is $ssh_key.pub"
     need_tool ssh-keygen openssh-client
     ssh-keygen -l -f "$ssh_key" >/dev/null 2>&1 || fail "--ssh-key $ssh_key: this is no public SSH key"
+fi
+if [ -n "$signed_by" ] && [ "$what" = install ]; then
+    [ -z "$unsigned" ] || misuse "--signed-by wants a signature, and --unsigned wants none: say one of them"
+    [ -n "$binary" ] || misuse "--signed-by is for programs that are signed: scripts/build-pi.sh --sign KEY-FILE makes them, --binary names them"
+    signers=$(signers_of "$signed_by") || fail "--signed-by $signed_by: $signers"
 fi
 [ -z "$host_name" ] || [[ $host_name =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || misuse "--hostname $host_name: letters, digits and - only"
 [ -z "$led" ] || [[ $led =~ ^[A-Za-z0-9:_-]+$ ]] || misuse "--led $led: this is no LED's name"
@@ -168,6 +181,9 @@ if [ "$what" = install ]; then
             fail "$binary and $csi_binary are of two builds ($(source_of "$binary"), $(source_of "$csi_binary")): the car would not use both; build them together (scripts/build-pi.sh)"
     else
         csi_binary=
+    fi
+    if [ -n "$signers" ]; then
+        why=$(check_signed "$signers" "$(dirname "$binary")/SHA256SUMS" beside_program "$binary") || fail "--signed-by $signed_by: $why"
     fi
 fi
 

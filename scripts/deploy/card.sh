@@ -154,6 +154,12 @@ check_libraries() {
     say_it "$here: this car has none, so nothing is missing"
 }
 
+# A card whose car wants signatures gets no other programs, either. What says so is ours: ROOT is only read.
+check_wanted() {
+    local why
+    why=$("$script" check "$work/root" "$work/boot" "$payload" 2>&1 | printable) || fail "${image:-$device}: $why"
+}
+
 # Room for the files and for what the car itself writes. choice: 32 MB beyond them.
 check_space() {
     local wanted
@@ -172,7 +178,7 @@ change_card() {
     inspect_card
     if [ -n "$dry_run" ]; then
         open_card ro
-        [ "$what" = uninstall ] || { compose; check_libraries; }
+        [ "$what" = uninstall ] || { compose; check_wanted; check_libraries; }
         "$script" --dry-run "$what" "$work/root" "$work/boot" "$payload" 2>&1 | printable
         umount "$work/root"
         return
@@ -190,7 +196,7 @@ change_card() {
         cp --reflink=auto --sparse=always "$image" "$card" || fail "$image cannot be copied: is the disk full?"
     fi
     open_card rw
-    [ "$what" = uninstall ] || { compose; check_libraries; check_space; }
+    [ "$what" = uninstall ] || { compose; check_wanted; check_libraries; check_space; }
     "$script" "$what" "$work/root" "$work/boot" "$payload" 2>&1 | printable
     [ "$what" = uninstall ] || "$script" verify "$work/root" "$work/boot" "$payload" 2>&1 | printable || fail "the card does not give back what was written to it"
     close_card

@@ -23,6 +23,7 @@ is_arm64 yes|no
 is_raspberry_pi_os yes|no
 has_network_manager yes|no
 is_ours yes|no
+has_signers yes|no
 has_cloud_init yes|no
 has_login yes|no
 has_csi_camera yes|no'

@@ -92,7 +92,7 @@ change_host() {
     check_system "$host"
     [ -n "$board" ] || [ "$is_ours" = yes ] || [ "$what" = uninstall ] || misuse "$host has no car yet: --board says which"
     [ "$what" = uninstall ] || compose
-    for file in provision inside record users upgrade; do
+    for file in provision inside record signed users upgrade; do
         cp "$top/scripts/deploy/$file.sh" "$payload"
     done
     if [ "$what" = install ]; then

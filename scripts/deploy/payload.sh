@@ -114,6 +114,18 @@ compose() {
         beside=$(dirname "$binary")/$file
         [ ! -f "$beside" ] || payload_file 644 root /usr/local/lib/spidercar/$file <"$beside"
     done
+    # The list of their sums, and its signature: whether they are wanted is decided where they arrive (signed.sh).
+    for file in SHA256SUMS SHA256SUMS.sig; do
+        beside=$(dirname "$binary")/$file
+        [ ! -f "$beside" ] || head -c $((list_limit + 1)) "$beside" >"$payload/$file"
+    done
+    if [ -n "$signers" ]; then
+        payload_file 644 root /usr/local/lib/spidercar/signers <<<"$signers"
+    elif [ -n "$unsigned" ]; then
+        : >"$payload/unsigned"
+    elif [ -e "$payload/SHA256SUMS.sig" ] && [ "$has_signers" != yes ]; then
+        say_it "there is a signature beside $binary, and nobody checks it: --signed-by PUBLIC-KEY-FILE does, and lets the car take nothing else"
+    fi
     for file in spidercar.service spidercar.path spidercar-upgrade.service; do
         payload_file 644 root /etc/systemd/system/$file <"$system/$file"
         echo "$wanted/$file ../$file" >>"$payload/enable"
@@ -153,8 +165,8 @@ compose() {
         printf '%s\n' '/etc/spidercar/*' '*/led.conf' >>"$payload/stays"
         : >"$payload/boot-stays"
     fi
-    # Nobody is locked out because he did not say again how he gets in.
-    printf '%s\n' '/root/.ssh/*' /etc/hostname /etc/hosts '/etc/cloud/cloud.cfg.d/*' '*/spidercar.nmconnection' '/etc/wpa_supplicant/*' \
+    # Nobody is locked out because he did not say again how he gets in, and who may sign stays.
+    printf '%s\n' /usr/local/lib/spidercar/signers '/root/.ssh/*' /etc/hostname /etc/hosts '/etc/cloud/cloud.cfg.d/*' '*/spidercar.nmconnection' '/etc/wpa_supplicant/*' \
         '/var/lib/NetworkManager/*' '/var/lib/systemd/rfkill/*' >>"$payload/stays"
     if [ -n "$ssh_key" ]; then
         tr -d '\r' <"$ssh_key" | payload_file 600 root /root/.ssh/authorized_keys

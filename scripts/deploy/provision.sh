@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Puts a car's files into a system, or takes them out again: on a mounted card, or on the running board.
 #
-# usage: provision.sh [--dry-run] install|uninstall|verify ROOT BOOT PAYLOAD
+# usage: provision.sh [--dry-run] check|install|uninstall|verify ROOT BOOT PAYLOAD
+#   check    only says whether ROOT takes these programs: those with a signature that it wants; install does that first
 #   ROOT     the system: a folder where a card is mounted, or / on the board itself
 #   BOOT     its boot partition: a folder with config.txt and cmdline.txt
 #   PAYLOAD  what scripts/deploy.sh put together:
@@ -11,6 +12,8 @@
 #              enable        lines "LINK TARGET": what makes systemd start a unit
 #              config-lines  lines for config.txt, each below its reason
 #              cmdline-words words for cmdline.txt; KEY=VALUE takes the place of another value of KEY
+#              SHA256SUMS    if it is there, the sums of the programs, with the signature in SHA256SUMS.sig (signed.sh)
+#              unsigned      if it is there, a ROOT that wants signatures takes these programs without
 #              host-name     if it is there, the name for /etc/hosts and for cloud-init's user-data on BOOT
 #              radio-on      if it is there, what systemd keeps of Wi-Fi radios says that they are on
 #
@@ -20,14 +23,14 @@
 # is whole, a further run completes it, and systemd starts nothing that is not: links come last.
 # Whoever made the card may have laid links and a record of his own: every path of ROOT goes through inside.sh.
 #
-# Runs where: anywhere with bash, coreutils and systemd-sysusers, as root. Needs: inside.sh, record.sh, users.sh beside it.
+# Runs where: anywhere with bash, coreutils and systemd-sysusers, as root. Needs: inside, record, signed, users.sh beside it.
 # Changes:    ROOT, BOOT. ROOT/usr/local/lib/spidercar has the record: what was installed, and what was there before.
 # Prints a line for each change; with --dry-run it changes nothing.
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 umask 022
 
-usage() { sed -n '2,27s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,30s/^# \{0,1\}//p' "$0"; }
 dry=
 case "${1:-}" in
     -h | --help) usage; exit 0 ;;
@@ -43,16 +46,13 @@ end_mark='# spidercar: end'
 say() { echo "$*"; }
 # Does it, unless nothing is to be changed.
 act() { [ -n "$dry" ] || "$@"; }
-sum() {
-    local text
-    text=$(sha256sum <"$1")
-    echo "${text%% *}"
-}
 
 # shellcheck source-path=SCRIPTDIR source=inside.sh
 . "$here/inside.sh"
 # shellcheck source-path=SCRIPTDIR source=record.sh
 . "$here/record.sh"
+# shellcheck source-path=SCRIPTDIR source=signed.sh
+. "$here/signed.sh"
 # shellcheck source-path=SCRIPTDIR source=users.sh
 . "$here/users.sh"
 
@@ -332,10 +332,13 @@ verify() {
 
 find_record
 case $action in
+    check) check_programs || exit 1 ;;
     install)
+        check_programs || exit 1
         check_links || exit 1
         make_files
         state begun
+        note_unsigned
         add_users
         install_files
         install_boot

@@ -6,6 +6,7 @@
 #   folder PATH          a folder that was made for a file         link PATH        a link that was made
 #   user FILE LINE       a line that was added to /etc/FILE        state WORD       begun, complete, leaving
 #   cmdline WORD         a word that was put into cmdline.txt      cmdline-was WORD what it took the place of
+#   unsigned SHA256         a program that the car took without the signature that it wants (deploy.sh --unsigned)
 #
 # It lies on the card, so anybody may have written it. A line that does not match its whole pattern is ignored, and inside.sh
 # resolves the paths of the others.
@@ -22,6 +23,7 @@ declare -A record_pattern=(
     [user]='(passwd|group|shadow|gshadow) [a-z_][a-z0-9_-]{0,31}:[ -~]*'
     [cmdline]='[!-~]+'
     [cmdline-was]='[!-~]+'
+    [unsigned]='[0-9a-f]{64}'
     [state]='[a-z]+'
 )
 

@@ -8,6 +8,8 @@
 #
 #   driven? ─ yes ─▶ refused
 #     │ no
+#   signed by who may sign, where the car wants that? ─ no ─▶ refused
+#     │ yes
 #   copy of all that will change ─▶ install ─▶ restart ─▶ ready in time, and stays? ─ yes ─▶ copy deleted
 #         │                                                      │ no
 #         └──────────────── power cut: resume ─▶ again ──▶ all of it back, restart
@@ -30,7 +32,7 @@ ready_limit=60 steady=10 restarts=3
 # Seconds for which a car is looked at. choice: a driver whom a bad path stopped has it moving again sooner.
 look=5
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; }
 say() { echo "$*"; }
 show() { systemctl show --value -p "$1" spidercar.service; }
 
@@ -169,10 +171,17 @@ films_with_libcamera() {
     grep -qsE '^[[:space:]]*(camera[[:space:]]*\.[[:space:]]*)?source[[:space:]]*=[[:space:]]*["'"'"']libcamera["'"'"']' "$file"
 }
 
+provision() { TMPDIR=$unfinished bash "$unfinished/provision.sh" "$1" / "$boot" "$unfinished/payload"; }
+
 # The work; its exit code is the result. A board that was cut off in the middle comes here again.
 work() {
     local what=$1 lack
     if [ "$what" = install ]; then
+        # Before anything of it is run or installed. Once the work has begun it was checked, and the car may have half of it.
+        if [ ! -e "$unfinished/is-kept" ] && ! provision check; then
+            close_upgrade
+            return 1
+        fi
         lack=$(missing_of needs)
         [ -z "$lack" ] || { say "refused: this system lacks ${lack% *}, which the program wants: install ${lack#* }"; close_upgrade; return 1; }
         lack=$(missing_of needs-csi)
@@ -186,7 +195,7 @@ work() {
     if [ "$what" = uninstall ]; then
         systemctl stop spidercar.path spidercar.service || true
     fi
-    if ! TMPDIR=$unfinished bash "$unfinished/provision.sh" "$what" / "$boot" "$unfinished/payload"; then
+    if ! provision "$what"; then
         say "the files could not be changed"
         take_back
         close_upgrade
@@ -216,7 +225,7 @@ forget_payload() { find "$1" -mindepth 1 -maxdepth 1 ! -name said ! -name upgrad
 case "${1:-}" in
     -h | --help) usage ;;
     dry-run)
-        TMPDIR=$here bash "$here/provision.sh" --dry-run "$2" / "$boot" "$here"
+        TMPDIR=$here bash "$here/provision.sh" --dry-run "$2" / "$boot" "$here" || exit 1
         if is_driven; then say "it would be refused just now: the car is driven"; fi
         ;;
     start)
@@ -246,7 +255,7 @@ case "${1:-}" in
             # It will have copies of shadow and of secrets.
             mkdir -m 700 "$unfinished.new"
             cp -a "$3" "$unfinished.new/payload"
-            cp "$3"/{provision,inside,record,users,upgrade}.sh "$unfinished.new"
+            cp "$3"/{provision,inside,record,signed,users,upgrade}.sh "$unfinished.new"
             echo "$2" >"$unfinished.new/what"
             sync -f $home
             mv "$unfinished.new" "$unfinished"

@@ -366,7 +366,7 @@ def never_silent(report: Checks, bench: Bench, card: Path) -> None:
     with report.check("every script of the project has what names the place where it ended"):
         paths = [*TOP.glob("scripts/**/*.sh"), *TOP.glob("tests/**/*.sh")]
         bash = [path for path in paths if "node_modules" not in path.parts and path.read_text().startswith("#!/usr/bin/env bash")]
-        sourced = {f"{name}.sh" for name in "card facts foreign host image inside payload record users wifi work".split()}
+        sourced = {f"{name}.sh" for name in "card facts foreign host image inside payload record signed users wifi work".split()}
         without = []
         for path in bash:
             text = path.read_text()

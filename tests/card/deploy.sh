@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What scripts/deploy.sh does to images and cards without starting one: the official image's layout and files that are none,
-# hostile cards, secrets, Wi-Fi names and passwords, sudo (check_*.py).
+# hostile cards, secrets, signatures, Wi-Fi names and passwords, sudo (check_*.py).
 #
 # usage: deploy.sh PATH-TO-SPIDERCAR
 # Runs where: a Debian machine, as root. Needs: what scripts/prepare.sh test installs; Debian's mirror the first time.
@@ -17,7 +17,7 @@ SPIDERCAR=$(realpath "$1")
 export SPIDERCAR PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
 cd "$here"
 code=0
-for one in official hostile secrets wifi sudo; do
+for one in official hostile secrets signed wifi sudo; do
     python3 "check_$one.py" || { last=$?; [ "$code" = 1 ] || code=$last; }
 done
 exit $code
