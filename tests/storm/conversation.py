@@ -26,7 +26,9 @@ from programs import CHANNEL
 CONNECT_S = 5.0
 # choice: a conversation that was let in says so much, and then another one begins.
 SAYINGS = 150
-LAYERS = ("datagrams", "chunks", "media", "offer", "sayings")
+# choice: what fits into a datagram.
+STREAMS_AT_ONCE = 40
+LAYERS = ("datagrams", "chunks", "media", "offer", "sayings", "streams")
 
 
 class Wire:
@@ -142,12 +144,14 @@ class Conversation:
         rng, sctp = self.rng, self.pc.sctp
         dtls = sctp.transport
         head = sctp._local_port.to_bytes(2) + sctp._remote_port.to_bytes(2) + sctp._remote_verification_tag.to_bytes(4) + bytes(4)
-        for _ in range(SAYINGS):
+        for number in range(SAYINGS):
             match self.layer:
                 case "datagrams" | "offer":
                     await dtls.transport._send(rng.choice(tamper.DATAGRAMS)(rng))
                 case "chunks":
                     await dtls._send_data(tamper.summed(head + tamper.chunks(rng)))
+                case "streams":
+                    await dtls._send_data(tamper.summed(head + tamper.on_streams(sctp._local_tsn + STREAMS_AT_ONCE * number, number, STREAMS_AT_ONCE)))
                 case "media":
                     await dtls._send_rtp(tamper.rtcp(rng, rng.getrandbits(32)) if rng.random() < 0.7 else tamper.rtp(rng))
                 case _:

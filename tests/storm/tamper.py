@@ -118,6 +118,14 @@ def chunks(rng: random.Random) -> bytes:
     return b"".join(chunk(rng) for _ in range(rng.choice((1, 1, 1, 2, 5))))[:1100]
 
 
+def on_streams(tsn: int, batch: int, count: int) -> bytes:
+    """Messages of one byte, each whole and unordered on a stream of its own; batches have different streams."""
+    return b"".join(
+        struct.pack(">BBHIHHI", 0, 0b111, 17, (tsn + number) % (1 << 32), 16 + (batch * count + number) % 65_000, 0, 51) + b"x\0\0\0"
+        for number in range(count)
+    )
+
+
 def summed(packet: bytes) -> bytes:
     """The same SCTP packet with the sum that it should have."""
     if len(packet) < 12:
