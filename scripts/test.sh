@@ -68,8 +68,8 @@ step_interop() { tests/interop/run.sh "$binary"; }
 step_deploy() { tests/card/deploy.sh "$binary"; }
 # Lap sensors, CSI and USB cameras on the kernels of emulated PCs.
 step_machine() { tests/machine/run.sh "$binary"; }
-# The README's commands on machines that have nothing of what this one has: on each release, a plain one and a desktop.
-step_newcomer() { tests/newcomer/run.sh bookworm trixie-desktop; }
+# The README's commands on a machine that has nothing of what this one has.
+step_newcomer() { tests/newcomer/run.sh trixie-desktop; }
 
 # The aarch64 programs on an emulated Pi 3B.
 step_pi() {
@@ -83,8 +83,8 @@ step_card() {
     program=$(scripts/build-pi.sh --fast | tail -n 1) || return 1
     tests/card/run.sh "$binary" "$program"
 }
-# The other two of the four. The second command whole takes an hour: tests/newcomer/run.sh --whole, by hand.
-step_newcomers() { tests/newcomer/run.sh trixie bookworm-desktop; }
+# The other three of the four. The second command whole takes an hour: tests/newcomer/run.sh --whole, by hand.
+step_newcomers() { tests/newcomer/run.sh bookworm trixie bookworm-desktop; }
 
 [ $# -gt 0 ] && steps=("$@")
 for step in "${steps[@]}"; do

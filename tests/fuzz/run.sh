@@ -3,12 +3,13 @@
 #
 # Runs where: a developer's or CI machine. Any Rust toolchain does: the compiler's coverage flags are unlocked here.
 # Needs:      cargo-fuzz (installed, pinned, into the cache), a C++ compiler.
-# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: bin, fuzz-target, fuzz-corpus. A finding is left in artifacts/.
+# Changes:    ${SPIDERCAR_CACHE:-~/.cache/spidercar}: bin, fuzz-target, fuzz-corpus; a finding is left in fuzz-findings. Nothing
+#             in the checkout, for root may run this in a maker's.
 # usage: run.sh [TARGET...]   seconds for each target: SECONDS_EACH (5; minutes by hand)
 set -Eeuo pipefail
 trap 'echo "${0##*/}: ${BASH_SOURCE[0]:-$0}, line $LINENO: \"$BASH_COMMAND\" ended with code $?" >&2' ERR
 case "${1:-}" in
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
@@ -25,6 +26,7 @@ export CARGO_TARGET_DIR=$cache/fuzz-target
 export RUSTC_BOOTSTRAP=1
 cd "$here"
 cargo fuzz build --fuzz-dir . --sanitizer none >/dev/null
+findings=$cache/fuzz-findings
 mapfile -t targets < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else ls corpus; fi)
 for target in "${targets[@]}"; do
     found=$cache/fuzz-corpus/$target
@@ -35,13 +37,15 @@ for target in "${targets[@]}"; do
     length=4096
     [ "$target" = config ] && length=20000
     echo "fuzz: $target"
+    mkdir -p "$findings/$target"
     # The last line that libFuzzer prints is `Done N runs in S second(s)`; a finding ends the script.
-    cargo fuzz run --fuzz-dir . --sanitizer none "$target" "$found" "${seeds[@]}" -- \
+    "$CARGO_TARGET_DIR/$(rustc --print host-tuple)/release/$target" "$found" "${seeds[@]}" \
         -max_total_time="${SECONDS_EACH:-5}" -max_len=$length -timeout=10 -rss_limit_mb=1024 -dict="$here/words.dict" \
+        -artifact_prefix="$findings/$target/" \
         -print_final_stats=1 2>&1 | tee "$cache/fuzz-$target.log" | grep -E '^(stat::number_of_executed|Done|SUMMARY|thread|assertion)|panicked' || true
     if ! grep -q '^Done ' "$cache/fuzz-$target.log"; then
         grep -A 3 panicked "$cache/fuzz-$target.log" || tail -n 20 "$cache/fuzz-$target.log"
-        echo "fuzz: $target found something; the input is in tests/fuzz/artifacts/$target"
+        echo "fuzz: $target found something; the input is in $findings/$target"
         exit 1
     fi
 done
