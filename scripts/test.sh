@@ -9,14 +9,14 @@
 # 10 s; of a step that failed, the names and words of what failed in it. The last line is `N passed, N failed, N skipped`.
 # usage: test.sh [--slow | STEP...]
 #   without steps: all that are listed first, in this order; under an hour on 2 cores, cold
-#   --slow     those that take long: fuzzing, emulated Pis, cards that are booted, further newcomers. Another hour
+#   --slow     those that take long: fuzzing, deploy.sh, emulated Pis, cards that are booted, further newcomers. Another hour
 #   --list     names them all
 # VERBOSE=1 shows what steps print that pass, too.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-steps=(format clippy no-std docs deny shell runner unit libcamera e2e power-cut terminal page page-ui drive interop deploy machine newcomer)
-slow=(fuzz pi card newcomers)
+steps=(format clippy no-std docs deny shell runner unit libcamera e2e power-cut terminal page page-ui drive interop machine newcomer)
+slow=(fuzz deploy pi card newcomers)
 # Those that any user can run.
 rootless=(format no-std deny shell runner unit page)
 case "${1:-}" in
