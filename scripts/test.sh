@@ -8,8 +8,8 @@
 # Servers bind loopback; whatever is started is ended. One line a step, and what a step does once it takes longer than
 # 10 s; of a step that failed, the names and words of what failed in it. The last line is `N passed, N failed, N skipped`.
 # usage: test.sh [--slow | STEP...]
-#   without steps: all that are listed first, in this order; under an hour on 2 cores, cold
-#   --slow     those that take long: fuzzing, deploy.sh, emulated Pis, cards that are booted, further newcomers. Another hour
+#   without steps: all that are listed first, in this order; an hour and more on 2 slow cores, cold
+#   --slow     those that take long: fuzzing, deploy.sh, emulated Pis, cards that are booted, further newcomers. Longer than that
 #   --list     names them all
 # VERBOSE=1 shows what steps print that pass, too.
 set -uo pipefail

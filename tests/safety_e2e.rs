@@ -307,6 +307,13 @@ async fn a_stop_leaves_a_record_that_replays_and_shows_a_change() {
     let (late, found): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|path| is_of(path, "control_late"));
+    let stops = found.iter().filter(|path| is_of(path, "stop")).count();
+    let silences = found.iter().filter(|path| is_of(path, "silence")).count();
+    // A course that this computer interrupted was done anew, and left a silence more.
+    assert!(
+        stops == 1 && silences >= 1 && stops + silences == found.len(),
+        "one of each, and of nothing else: {found:?}"
+    );
     for path in late.iter().chain(&found) {
         let (code, said) = replay(path);
         assert_eq!(code, Some(0), "{said}");

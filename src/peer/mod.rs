@@ -97,8 +97,8 @@ const SETTLING_SPAN: Duration = Duration::from_secs(1);
 /// each packet one bit is kept (RFC 3711 3.3.2 asks for at least 64).
 const REPLAY_WINDOW: usize = 2048;
 
-/// Longest wait for a peer to say goodbye. choice: fifty times what it takes; a stack that is busy with something that its
-/// peer sent is left to end by itself.
+/// Longest wait for a peer to say goodbye. choice: far more than it takes, and short for a car that dials again; a stack that is
+/// busy with something that its peer sent is left to end by itself.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Room for events that a task has not yet read; a connection makes about a dozen.

@@ -1,8 +1,8 @@
 //! The thread that the stack of one peer runs on, so that its work is nobody else's wait.
 //!
 //! What a peer sends inside of his session is read by the stack, and no border sees it. One FORWARD TSN of a viewer made
-//! `rtc-sctp` 0.21.1 go through two thousand million numbers in one poll, 12 s of a processor (measured 2026-11, found by
-//! `tests/storm`). On a runtime that all shared, the car's own peer and its driver's waited behind it. So:
+//! `rtc-sctp` 0.21.1 go through two thousand million numbers in one poll: found by `tests/storm`, 4 s of a processor and more
+//! (measured 2026-11, x86, a development build). On a runtime that all shared, the car's own peer and its driver's waited behind it. So:
 //!
 //! ```text
 //!   program's runtime ── build ──▶ thread of a peer: its sockets, its timers, its driver ── events ──▶ program's runtime
@@ -18,6 +18,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
@@ -29,8 +30,8 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// The longest poll of a stack, in time of its thread. measured: a DTLS handshake takes 2 ms here. choice: enough for a
-/// processor that is emulated on a busy computer.
+/// The longest poll of a stack, in time of its thread. choice: far more than a handshake takes on an emulated processor, less
+/// than what was found above.
 pub(super) const MAX_POLL: Duration = Duration::from_secs(2);
 
 /// How nice a peer is that gives way. choice: a tenth of the weight of the others (sched(7): 1.25 for each step).
@@ -115,7 +116,7 @@ pub(super) async fn bounded(
     most: Duration,
     future: impl Future<Output = ()>,
 ) -> Result<(), Duration> {
-    let mut future = Box::pin(future);
+    let mut future = pin!(future);
     poll_fn(|context| {
         let before = thread_time();
         let polled = future.as_mut().poll(context);

@@ -17,7 +17,8 @@ SPIDERCAR=$(realpath "$1")
 export SPIDERCAR PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../machine
 cd "$here"
 code=0
+worst() { [ "$1" = 0 ] || [ "$code" = 1 ] || code=$1; }
 for one in official hostile secrets signed wifi sudo; do
-    python3 "check_$one.py" || { last=$?; [ "$code" = 1 ] || code=$last; }
+    python3 "check_$one.py" || worst $?
 done
-exit $code
+exit "$code"

@@ -97,25 +97,26 @@ def expect(condition, why: str) -> None:
         raise AssertionError(why)
 
 
-async def _run(name: str, scenario) -> int:
+async def run(name: str, scenario) -> int:
+    """Runs one scenario; how many of its checks failed."""
     with tempfile.TemporaryDirectory(prefix="spidercar-interop-") as folder:
-        run = Scenario(name, Path(folder))
+        made = Scenario(name, Path(folder))
         try:
             async with asyncio.timeout(SCENARIO_LIMIT):
                 try:
-                    await scenario(run)
+                    await scenario(made)
                 finally:
-                    await run.clean.aclose()
+                    await made.clean.aclose()
         except Abandoned:
             pass
         except Exception as err:  # outside any check: setting up or cleaning failed
-            run.fail("set up and clean up", err)
-        return run.failed
+            made.fail("set up and clean up", err)
+        return made.failed
 
 
 def main(scenarios: dict) -> None:
     """Runs the scenarios in order (all, or those named on the command line) and exits."""
     wanted = sys.argv[1:] or list(scenarios)
-    failed = sum(asyncio.run(_run(name, scenarios[name])) for name in wanted)
+    failed = sum(asyncio.run(run(name, scenarios[name])) for name in wanted)
     print("end of file", flush=True)
     sys.exit(1 if failed else 0)

@@ -184,6 +184,11 @@ class Car:
             raise TimeoutError(f"{err}; the last write was {self.now()}") from None
 
 
+def resident_mb(pid: int) -> float:
+    """Memory of a process, in MB."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
 # The defaults of drive.calibration, in microseconds.
 NEUTRAL_US, FORWARD_ZERO_US, THROTTLE_MAX_US = 1500, 1540, 2000
 

@@ -9,12 +9,11 @@ Sources: src/SECURITY.md, the limits; RFC 3758 (FORWARD TSN).
 import asyncio
 import contextlib
 import time
-from pathlib import Path
 
 import aiohttp
 
 from checks import Scenario, expect, main, within
-from programs import CHANNEL, Car, Spider, is_neutral
+from programs import CHANNEL, Car, Spider, is_neutral, resident_mb
 from server import Client, Server
 from test_hostile import send_far_ahead
 
@@ -23,12 +22,8 @@ SIZE = (320, 240)
 SOONEST_S, LATEST_S = 5.0, 25.0
 # choice: what a picture and a session more take.
 MORE_MB = 12.0
-
-
-def resident_mb(car: Car) -> float:
-    """Memory of its process."""
-    status = Path(f"/proc/{car.program.process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+# How it is seen that the car has left, by who still writes.
+LEFT = (ConnectionError, aiohttp.ClientError)
 
 
 async def lasted(began: float, end) -> float:
@@ -67,17 +62,18 @@ async def hostile_spider(scenario: Scenario) -> None:
     car = await Car.start(scenario, *SIZE, spider__url=server.url)
     client = await server.client()
     async with scenario.check("a message of 1 MB: the car leaves, and dials again"):
-        await client.socket.send_str('{"type":"answer","data":"' + "x" * 1_000_000 + '"}')
+        with contextlib.suppress(*LEFT):
+            await client.socket.send_str('{"type":"answer","data":"' + "x" * 1_000_000 + '"}')
         client = await server.client()
     async with scenario.check("20,000 candidates and descriptions: it takes no memory for them, and drives for who answers"):
-        before = resident_mb(car)
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        before = resident_mb(car.program.process.pid)
+        with contextlib.suppress(*LEFT):
             for number in range(10_000):
                 address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
                 await client.socket.send_json({"type": "candidate", "data": f"candidate:1 1 udp 1 {address} 9 typ host"})
                 await client.socket.send_json({"type": "candidate2", "data": "x" * 2_000})
         client = await one_that_drives(server, car, client)
-        after = resident_mb(car)
+        after = resident_mb(car.program.process.pid)
         expect(after < before + MORE_MB, f"{before:.1f} MB before, {after:.1f} after")
         scenario.say(f"{before:.1f} MB before, {after:.1f} after")
     async with scenario.check("a number that is two thousand million ahead, from the Spider: neutral at once"):

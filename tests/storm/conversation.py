@@ -65,7 +65,6 @@ class Conversation:
         self.layer = self.rng.choice(LAYERS)
         self.rate = self.rng.choice((0.02, 0.1, 0.4))
         self.pc = peer()
-        self.has_connected = False
 
     async def run(self) -> str:
         """All of it; says how far it came."""

@@ -9,7 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from driver import LIVE, NEUTRAL, COASTING, Driver, motion
+from driver import COASTING, LIVE, NEUTRAL, Driver, motion
+from programs import resident_mb
 
 # Between two commands, in seconds. choice: well below the car's hold time of 100 ms.
 COMMAND_EVERY_S = 0.04
@@ -18,23 +19,21 @@ NEWS_S = 0.7
 
 
 class Vitals:
-    """Memory, descriptors, threads and processor of a process."""
+    """Memory, descriptors and threads of a process."""
 
     def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._folder = Path(f"/proc/{pid}")
 
     def now(self) -> dict[str, float]:
-        """Resident MB, open descriptors, threads, seconds of processor."""
-        status = dict(line.split(":", 1) for line in (self._folder / "status").read_text().splitlines() if ":" in line)
-        ticks = sum(int(part) for part in (self._folder / "stat").read_text().rsplit(")", 1)[1].split()[11:13])
+        """Resident MB, open descriptors, threads."""
         return {
-            "mb": int(status["VmRSS"].split()[0]) / 1024,
+            "mb": resident_mb(self._pid),
             "descriptors": len(list((self._folder / "fd").iterdir())),
-            "threads": int(status["Threads"]),
-            "processor_s": ticks / 100,
+            "threads": len(list((self._folder / "task").iterdir())),
         }
 
-    def sockets(self) -> set[str]:
+    def _sockets(self) -> set[str]:
         """The inodes of its sockets."""
         links = []
         for entry in (self._folder / "fd").iterdir():
@@ -46,7 +45,7 @@ class Vitals:
 
     def udp_ports(self) -> list[int]:
         """Where it takes datagrams."""
-        own, ports = self.sockets(), set()
+        own, ports = self._sockets(), set()
         for table in ("udp", "udp6"):
             for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
                 fields = line.split()
